@@ -1,0 +1,1 @@
+"""Catalogues: documents, queries and their fields, read, validated and generated."""

@@ -1,0 +1,1 @@
+"""Encoders: towers for text and images, fused into one vector."""

@@ -1,0 +1,192 @@
+"""The encoder: towers for both sides, projections into one space, and the fusion of fields."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gradus.catalog.fields import Field
+from gradus.catalog.table import Table
+from gradus.encoders.fusion import Fusion
+from gradus.encoders.tower import Features, Modality, Tower
+from gradus.encoders.words import as_text
+from gradus.errors import ModelError
+
+Side = Literal["query", "document"]
+SIDES: tuple[Side, Side] = ("query", "document")
+
+Prepared = dict[str, Features]
+"""A table made ready for an encoder: the features of every encoded field, by the field's name."""
+
+
+def modality(field: Field) -> Modality:
+    """Which tower reads the field."""
+    return "image" if field.type == "image" else "text"
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What an encoder returns for n rows with f fields.
+
+    Attributes:
+        merged: (n, D) the fused unit vectors.
+        fields: (n, f, D) the unit vector of each field; zero where missing.
+        present: (n, f) which fields are there.
+    """
+
+    merged: Tensor
+    fields: Tensor
+    present: Tensor
+
+
+class Encoder(nn.Module):
+    """Queries and documents, with any fields, to unit vectors of one space.
+
+    Args:
+        fields: The encoded fields of each side.
+        towers: Tower per modality (shared by both sides), or per `side.modality` when the sides have
+            towers of their own.
+        dimensions: D, the length of an embedding. A tower whose `size` is D is used as it is;
+            any other is joined by a learned linear projection.
+        learn_field_weights: Whether the field weights are learned.
+
+    Raises:
+        ModelError: A side has no encoded field, or a field's modality has no tower.
+    """
+
+    def __init__(
+        self,
+        fields: Mapping[Side, Sequence[Field]],
+        towers: Mapping[str, Tower],
+        dimensions: int,
+        learn_field_weights: bool,
+    ) -> None:
+        super().__init__()
+        self.fields: dict[Side, tuple[Field, ...]] = {side: tuple(fields[side]) for side in SIDES}
+        self.dimensions = dimensions
+        self.learn_field_weights = learn_field_weights
+        # Module names may hold no dot.
+        self.towers = nn.ModuleDict({key.replace(".", "_"): tower for key, tower in towers.items()})
+        self.projections = nn.ModuleDict(
+            {
+                key: nn.Identity() if _size(tower) == dimensions else nn.Linear(_size(tower), dimensions)
+                for key, tower in self.towers.items()
+            }
+        )
+        for side in SIDES:
+            if not self.fields[side]:
+                raise ModelError(f"the {side} side has no field with a weight above 0; see gradus.toml")
+            for field in self.fields[side]:
+                self.tower_key(side, field)
+        self.fusion = nn.ModuleDict({s: Fusion(self.fields[s], learn_field_weights) for s in SIDES})
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return next(self.parameters()).device
+
+    def tower_key(self, side: Side, field: Field) -> str:
+        """The key in `towers` of the tower that reads a field."""
+        for key in (f"{side}_{modality(field)}", modality(field)):
+            if key in self.towers:
+                return key
+        raise ModelError(f"no {modality(field)} tower for the {side} field {field.name!r}")
+
+    def tower(self, side: Side, field: Field) -> Tower:
+        """The tower that reads a field."""
+        tower = self.towers[self.tower_key(side, field)]
+        assert isinstance(tower, Tower)  # noqa: S101 - narrows ModuleDict's type
+        return tower
+
+    def prepare(self, side: Side, table: Table, cache: Path | None = None) -> Prepared:
+        """Tokenise and decode the encoded fields of a table, once.
+
+        Args:
+            side: Whether the rows are queries or documents.
+            table: A table with a column for each of the side's encoded fields.
+            cache: Folder for decoded images; `None` keeps them in memory.
+
+        Raises:
+            ModelError: The table lacks one of the fields.
+        """
+        missing = [f.name for f in self.fields[side] if f.name not in table.columns]
+        if missing:
+            raise ModelError(f"the model reads the {side} fields {missing}, which the table does not have")
+        return {
+            field.name: self.tower(side, field).prepare(as_text(field, table.columns[field.name]), cache)
+            for field in self.fields[side]
+        }
+
+    def forward(
+        self,
+        side: Side,
+        prepared: Prepared,
+        rows: NDArray[np.int64],
+        rng: np.random.Generator | None = None,
+        factors: Tensor | None = None,
+    ) -> Embedding:
+        """Embed rows of a prepared table.
+
+        Args:
+            side: Whether the rows are queries or documents.
+            prepared: What `prepare` made of the table.
+            rows: (n,) rows of the table.
+            rng: Source of augmentation; `None` for none.
+            factors: (f,) factors on the field weights.
+        """
+        device = self.device
+        vectors, presence = [], []
+        for field in self.fields[side]:
+            features = prepared[field.name]
+            key = self.tower_key(side, field)
+            here = features.present[rows]
+            vector = torch.zeros(len(rows), self.dimensions, device=device)
+            if here.any():
+                batch = features.batch(rows[here], rng)
+                batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+                encoded = functional.normalize(self.projections[key](self.towers[key](batch)).float(), dim=1)
+                if here.all():
+                    vector = encoded
+                else:
+                    vector = vector.index_put((torch.from_numpy(np.flatnonzero(here)).to(device),), encoded)
+            vectors.append(vector)
+            presence.append(torch.from_numpy(here).to(device))
+        fields, present = torch.stack(vectors, dim=1), torch.stack(presence, dim=1)
+        return Embedding(self.fusion[side](fields, present, factors), fields, present)
+
+    @torch.no_grad()
+    def embed(
+        self, side: Side, prepared: Prepared, batch: int = 256, factors: Mapping[str, float] | None = None
+    ) -> NDArray[np.float32]:
+        """Embed a whole prepared table without gradients: (n, D) float32, rows of unit length.
+
+        Args:
+            side: Whether the rows are queries or documents.
+            prepared: What `prepare` made of the table.
+            batch: Rows at a time.
+            factors: Field name → factor on its weight (1 where not named).
+        """
+        training = self.training
+        self.eval()
+        scale = torch.tensor(
+            [(factors or {}).get(f.name, 1.0) for f in self.fields[side]], device=self.device
+        )
+        count = len(next(iter(prepared.values())).present)
+        parts = [
+            self(side, prepared, np.arange(start, min(start + batch, count)), None, scale)
+            .merged.cpu()
+            .numpy()
+            for start in range(0, count, batch)
+        ]
+        self.train(training)
+        return np.concatenate(parts) if parts else np.zeros((0, self.dimensions), np.float32)
+
+
+def _size(tower: nn.Module) -> int:
+    return int(tower.size)  # type: ignore[arg-type]

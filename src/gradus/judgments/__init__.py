@@ -1,0 +1,1 @@
+"""Judgments: evidence as scores with intervals, score-to-weight functions, splits."""

@@ -1,0 +1,1 @@
+"""Objectives: pure functions from logits and weights to a loss."""

@@ -1,0 +1,1 @@
+"""Search: exact search over an embedded catalogue."""

@@ -1,0 +1,1 @@
+"""Training: batches, the task, the loop, checkpoints."""
