@@ -84,10 +84,14 @@ class QuerySettings(_Section):
 class JudgmentsSettings(_Section):
     """The evidence, already judged."""
 
-    path: str = setting("judgments.csv", "Judgments file (CSV, Parquet) or TREC qrels (.qrels, .txt).")
+    path: str = setting(
+        "judgments.csv", "Judgments file (CSV, Parquet), TREC qrels (.qrels, .txt), or a Marqo-GS folder."
+    )
     format: str = setting(
         "auto", "How the file is read; auto goes by its name.", choices=("auto", "table", "qrels", "marqo-gs")
     )
+    query_id: str = setting("query_id", "Column with the query's id; without it, a query's text is its id.")
+    doc_id: str = setting("doc_id", "Column with the document's id.")
     score: str = setting("score", "Column with the score.")
     scale: float = setting(1.0, "The score that counts as 1: 3 for grades 0 to 3.", minimum=1e-9)
 
@@ -154,6 +158,9 @@ class TrainingSettings(_Section):
     epochs: int = setting(40, "Passes over the training documents (pairs, for pairwise).", minimum=1)
     batch: int = setting(512, "Documents in a many-to-many batch; pairs in a pairwise one.", minimum=2)
     learning_rate: float = setting(0.003, "Peak learning rate of AdamW.", minimum=0)
+    pretrained_learning_rate: float = setting(
+        2e-5, "Peak learning rate of pretrained towers, at their top layer.", minimum=0
+    )
     weight_decay: float = setting(0.01, "Weight decay of AdamW.", minimum=0)
     warmup: float = setting(
         0.05, "Share of the training that warms the learning rate up.", minimum=0, maximum=1
@@ -169,6 +176,11 @@ class TrainingSettings(_Section):
     checkpoint_minutes: float = setting(1.0, "Time between checkpoints.", minimum=0)
     seed: int = setting(0, "Seed of initial weights, batches and augmentation.", minimum=0)
     device: str = setting("auto", "cpu, cuda, mps or auto.")
+    precision: str = setting(
+        "auto",
+        "What towers compute in; auto takes bfloat16 where it is fast.",
+        choices=("auto", "float32", "bfloat16"),
+    )
     tensorboard: bool = setting(False, "Also write the metrics for TensorBoard.")
 
 
@@ -177,7 +189,7 @@ class EvaluationSettings(_Section):
     """What is measured."""
 
     metrics: tuple[str, ...] = setting(
-        ("nDCG@10", "ERR@10", "RBP(p=0.9)", "R@10", "Judged@10"), "Metrics, the first one leading."
+        ("nDCG@10", "ERR(max=4)@10", "RBP(p=0.9)", "R@10", "Judged@10"), "Metrics, the first one leading."
     )
     depth: int = setting(100, "How many documents a run holds per query.", minimum=1)
 

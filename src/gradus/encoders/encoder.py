@@ -104,6 +104,12 @@ class Encoder(nn.Module):
         assert isinstance(tower, Tower)  # noqa: S101 - narrows ModuleDict's type
         return tower
 
+    def field_weights(self, side: Side) -> dict[str, float]:
+        """The field weights b_f as they are now, summing to 1."""
+        fusion = self.fusion[side]
+        assert isinstance(fusion, Fusion)  # noqa: S101 - narrows ModuleDict's type
+        return dict(zip(fusion.names, fusion.log_weights.detach().softmax(0).tolist(), strict=True))
+
     def prepare(self, side: Side, table: Table, cache: Path | None = None) -> Prepared:
         """Tokenise and decode the encoded fields of a table, once.
 
@@ -162,13 +168,19 @@ class Encoder(nn.Module):
 
     @torch.no_grad()
     def embed(
-        self, side: Side, prepared: Prepared, batch: int = 256, factors: Mapping[str, float] | None = None
+        self,
+        side: Side,
+        prepared: Prepared,
+        rows: NDArray[np.int64] | None = None,
+        batch: int = 256,
+        factors: Mapping[str, float] | None = None,
     ) -> NDArray[np.float32]:
-        """Embed a whole prepared table without gradients: (n, D) float32, rows of unit length.
+        """Embed a prepared table without gradients: (n, D) float32, rows of unit length.
 
         Args:
             side: Whether the rows are queries or documents.
             prepared: What `prepare` made of the table.
+            rows: (n,) rows of the table; all of them by default.
             batch: Rows at a time.
             factors: Field name → factor on its weight (1 where not named).
         """
@@ -177,12 +189,11 @@ class Encoder(nn.Module):
         scale = torch.tensor(
             [(factors or {}).get(f.name, 1.0) for f in self.fields[side]], device=self.device
         )
-        count = len(next(iter(prepared.values())).present)
+        if rows is None:
+            rows = np.arange(len(next(iter(prepared.values())).present))
         parts = [
-            self(side, prepared, np.arange(start, min(start + batch, count)), None, scale)
-            .merged.cpu()
-            .numpy()
-            for start in range(0, count, batch)
+            self(side, prepared, rows[start : start + batch], None, scale).merged.cpu().numpy()
+            for start in range(0, len(rows), batch)
         ]
         self.train(training)
         return np.concatenate(parts) if parts else np.zeros((0, self.dimensions), np.float32)

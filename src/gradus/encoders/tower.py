@@ -63,7 +63,3 @@ class Tower(nn.Module, ABC):
     @abstractmethod
     def save(self, folder: Path) -> dict[str, Any]:
         """Write what is not in `state_dict` into `folder`; return the JSON config that rebuilds the tower."""
-
-    def parameter_groups(self, learning_rate: float, layer_decay: float) -> list[dict[str, Any]]:
-        """Optimiser groups, for towers whose lower layers learn more slowly; one group by default."""
-        return [{"params": [p for p in self.parameters() if p.requires_grad], "lr": learning_rate}]

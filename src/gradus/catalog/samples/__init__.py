@@ -1,1 +1,5 @@
 """Generated sample catalogues."""
+
+from gradus.catalog.samples.drawings import DrawingsSummary, write_drawings
+
+__all__ = ["DrawingsSummary", "write_drawings"]

@@ -1,0 +1,112 @@
+"""What commands print: results on standard output, progress on standard error."""
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bars
+from rich.table import Table
+from rich.text import Text
+
+from gradus.progress import Progress
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+_WIDTH_OF_A_FILE = 160
+"""Columns where standard output is no terminal and has no width of its own."""
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document; NaN, which JSON lacks, becomes null."""
+    print(json.dumps(_json(value), ensure_ascii=False, indent=2, allow_nan=False))
+
+
+def print_text(*lines: str) -> None:
+    """Print lines as they are."""
+    print(*lines, sep="\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table; numbers are aligned to the right."""
+    table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
+    cells = [list(row) for row in rows]
+    for place, column in enumerate(columns):
+        numeric = all(isinstance(row[place], int | float) for row in cells)
+        table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(_cell(cell)) for cell in row))
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE, highlight=False)
+    console.print(table)
+
+
+@contextmanager
+def shown_progress() -> Iterator[Progress]:
+    """Yield a `Progress` that draws bars on a terminal and otherwise writes one line per stage."""
+    if not sys.stderr.isatty():
+        yield _line_per_stage()
+        return
+    console = Console(stderr=True, highlight=False)
+    with Bars(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}", markup=False),
+        console=console,
+    ) as bars:
+        yield _bar_per_stage(bars)
+
+
+def _bar_per_stage(bars: Bars) -> Progress:
+    tasks: dict[str, TaskID] = {}
+
+    def report(stage: str, done: int, total: int, note: str = "") -> None:
+        if stage not in tasks:
+            tasks[stage] = bars.add_task(stage, total=None, note="")
+        bars.update(tasks[stage], completed=done, total=total or None, note=note)
+
+    return report
+
+
+def _line_per_stage() -> Progress:
+    seen: set[str] = set()
+
+    def report(stage: str, done: int, total: int, note: str = "") -> None:
+        if stage not in seen:
+            seen.add(stage)
+            print(f"{stage} …", file=sys.stderr, flush=True)
+
+    return report
+
+
+def _cell(value: object) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return str(value)
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _json(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value

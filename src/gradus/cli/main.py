@@ -1,0 +1,60 @@
+"""The `gradus` command."""
+
+from typing import Annotated
+
+import typer
+
+import gradus
+from gradus.cli.check import check
+from gradus.cli.compare import compare
+from gradus.cli.demo import demo
+from gradus.cli.evaluate import evaluate
+from gradus.cli.failures import Commands
+from gradus.cli.init import init
+from gradus.cli.sample import sample
+from gradus.cli.search import search
+from gradus.cli.train import train
+from gradus.cli.weights import weights
+
+app = typer.Typer(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"gradus {gradus.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _gradus(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """First-stage multimodal search, trained on graded evidence.
+
+    Start with `gradus demo`, or on data of your own with `gradus init CATALOGUE`,
+    `gradus check`, `gradus train` and `gradus search model "a query"`.
+    """
+
+
+_DATA, _MODEL, _LEARN = "Data", "Model", "Look around"
+
+app.command(rich_help_panel=_LEARN)(demo)
+app.add_typer(sample, name="sample", rich_help_panel=_LEARN)
+app.command(rich_help_panel=_LEARN)(weights)
+app.command(rich_help_panel=_DATA)(init)
+app.command(rich_help_panel=_DATA)(check)
+app.command(rich_help_panel=_MODEL)(train)
+app.command(rich_help_panel=_MODEL)(evaluate)
+app.command(rich_help_panel=_MODEL)(compare)
+app.command(rich_help_panel=_MODEL)(search)
+
+
+def main() -> None:
+    """Run `gradus` with the arguments of this process."""
+    app()

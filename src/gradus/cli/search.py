@@ -1,0 +1,55 @@
+"""`gradus search`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gradus.cli.console import AsJson, print_json, print_table
+from gradus.cli.flags import with_settings
+from gradus.errors import SettingsError
+from gradus.settings import Settings
+
+
+@with_settings("catalog", "encoder.pixels")
+def search(
+    settings: Settings,
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a trained model.")],
+    text: Annotated[str | None, typer.Argument(metavar="[QUERY]", help="What to look for.")] = None,
+    image: Annotated[Path | None, typer.Option(metavar="FILE", help="A picture to look for.")] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many documents.")] = 10,
+    factors: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--field-factor", metavar="FIELD=FACTOR", help="Scale the weight of a query's field; repeatable."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search a catalogue by text, by picture, or by both."""
+    from gradus.workflow.searching import search as run
+
+    hits = run(settings, model, text, image, k, dict(_factor(given) for given in factors or ()))
+    if as_json:
+        print_json([hit.as_dict() for hit in hits])
+        return
+    names = list(hits[0].fields) if hits else []
+    print_table(
+        " and ".join(str(part) for part in (text, image) if part is not None),
+        ("rank", "document", "score", *names),
+        (
+            (rank, hit.doc_id, hit.score, *(hit.fields.get(name) for name in names))
+            for rank, hit in enumerate(hits, 1)
+        ),
+    )
+
+
+def _factor(given: str) -> tuple[str, float]:
+    field, _, factor = given.rpartition("=")
+    try:
+        value = float(factor)
+    except ValueError:
+        value = -1.0
+    if not field or not 0 <= value < float("inf"):
+        raise SettingsError(f"--field-factor is {given!r}; write it as image=2, with a factor of at least 0")
+    return field, value

@@ -1,0 +1,62 @@
+"""An encoder from settings: which towers, how wide, and the vocabulary of the mini text tower."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from gradus.catalog.fields import Field
+from gradus.encoders.encoder import SIDES, Encoder, Side, modality
+from gradus.encoders.mini_image import MiniImage
+from gradus.encoders.mini_text import MiniText
+from gradus.encoders.subwords import Subwords
+from gradus.encoders.tower import Modality, Tower
+from gradus.errors import SettingsError
+from gradus.settings import EncoderSettings
+
+MINI_DIMENSIONS = 256
+
+
+def build_encoder(
+    settings: EncoderSettings, fields: Mapping[Side, Sequence[Field]], texts: Iterable[str]
+) -> Encoder:
+    """A new encoder.
+
+    Args:
+        settings: The towers and how they are trained.
+        fields: The fields of each side; those of weight 0 are left out.
+        texts: What the mini text tower's vocabulary is counted on; training texts only.
+
+    Raises:
+        ModelError: A side has no encoded field, or a pretrained model cannot be read.
+        MissingExtraError: A pretrained model needs a library that is not installed.
+    """
+    encoded = {side: tuple(field for field in fields[side] if field.encoded) for side in SIDES}
+    if settings.freeze and "mini" in (settings.text, settings.image):
+        raise SettingsError("encoder.freeze is for pretrained towers; a mini tower has to be trained")
+    subwords: Subwords | None = None
+    towers: dict[str, Tower] = {}
+    dimensions = settings.dimensions
+    for prefix, sides in _sharing(settings.separate):
+        needed: set[Modality] = {modality(field) for side in sides for field in encoded[side]}
+        made = _pretrained(settings, needed)
+        dimensions = dimensions or max((tower.size for tower in made.values()), default=MINI_DIMENSIONS)
+        if "text" in needed and settings.text == "mini":
+            subwords = subwords or Subwords.train(texts, settings.vocabulary)
+            made["text"] = MiniText(subwords, dimensions)
+        if "image" in needed and settings.image == "mini":
+            made["image"] = MiniImage(settings.pixels, dimensions)
+        towers |= {prefix + name: tower for name, tower in made.items()}
+    return Encoder(encoded, towers, dimensions, settings.learn_field_weights)
+
+
+def _sharing(separate: bool) -> list[tuple[str, tuple[Side, ...]]]:
+    """Prefix of the towers' keys → the sides that use them."""
+    return [(f"{side}.", (side,)) for side in SIDES] if separate else [("", SIDES)]
+
+
+def _pretrained(settings: EncoderSettings, needed: set[Modality]) -> dict[str, Tower]:
+    text = settings.text if "text" in needed and settings.text != "mini" else None
+    image = settings.image if "image" in needed and settings.image != "mini" else None
+    if text is None and image is None:
+        return {}
+    from gradus.encoders.hf import load_towers
+
+    return load_towers(text, image, settings.lora_rank, settings.freeze)

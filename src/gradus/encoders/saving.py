@@ -1,0 +1,126 @@
+"""A saved model: a folder that a person can read and that loads without running any code from it.
+
+`config.json` says what the model is made of, `model.safetensors` holds every parameter, `towers/` what the
+towers need beside them (vocabulary, tokenizer, configs), `README.md` is the model card. No pickles.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+import gradus
+from gradus.catalog.fields import Field
+from gradus.encoders.encoder import SIDES, Encoder
+from gradus.encoders.lora import merged_state
+from gradus.encoders.mini_image import MiniImage
+from gradus.encoders.mini_text import MiniText
+from gradus.encoders.tower import Tower
+from gradus.errors import ModelError
+from gradus.files import atomic_folder
+
+FORMAT = 1
+
+
+def save_model(
+    encoder: Encoder, folder: Path, facts: Mapping[str, Any], state: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write a model; an older one at `folder` is replaced whole.
+
+    Args:
+        encoder: The model.
+        folder: Where.
+        facts: JSON values for the model card: what it was trained on and what came out.
+        state: Parameters to save in place of the encoder's own, as its `state_dict` names them.
+    """
+    own = {name: value.detach().clone() for name, value in encoder.state_dict().items()} if state else {}
+    if state:
+        encoder.load_state_dict(dict(state))
+    try:
+        with atomic_folder(folder) as aside:
+            towers = {}
+            for key, tower in encoder.towers.items():
+                place = aside / "towers" / key
+                place.mkdir(parents=True)
+                assert isinstance(tower, Tower)  # noqa: S101 - narrows ModuleDict's type
+                towers[key] = tower.save(place)
+            config = {
+                "format": FORMAT,
+                "gradus": gradus.__version__,
+                "dimensions": encoder.dimensions,
+                "learn_field_weights": encoder.learn_field_weights,
+                "fields": {side: [asdict(field) for field in encoder.fields[side]] for side in SIDES},
+                "towers": towers,
+            }
+            _write(aside / "config.json", json.dumps(config, indent=2, ensure_ascii=False))
+            save_file(merged_state(encoder), aside / "model.safetensors")
+            _write(aside / "README.md", _card(encoder, facts))
+    finally:
+        if state:
+            encoder.load_state_dict(own)
+
+
+def load_model(folder: Path) -> Encoder:
+    """Read a model, in evaluation mode, on the CPU.
+
+    Args:
+        folder: What `save_model` wrote, or a training run's folder, which holds it as `model/`.
+
+    Raises:
+        ModelError: No model there, an incomplete one, or one of a later format.
+        MissingExtraError: Its towers need a library that is not installed.
+    """
+    if not (folder / "config.json").exists() and (folder / "model").is_dir():
+        folder = folder / "model"
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        if config["format"] > FORMAT:
+            raise ModelError(f"{folder} was written by gradus {config['gradus']}; upgrade to read it")
+        fields = {side: [Field(**field) for field in config["fields"][side]] for side in SIDES}
+        towers = {key: _load_tower(folder / "towers" / key, part) for key, part in config["towers"].items()}
+        encoder = Encoder(fields, towers, config["dimensions"], config["learn_field_weights"])
+        encoder.load_state_dict(load_file(folder / "model.safetensors"))
+    except FileNotFoundError as error:
+        raise ModelError(f"{folder} holds no complete model: no {error.filename}") from None
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise ModelError(f"{folder} holds a damaged model: {error}") from None
+    return encoder.eval()
+
+
+def _load_tower(folder: Path, config: dict[str, Any]) -> Tower:
+    if config["kind"] == "mini-text":
+        return MiniText.load(folder, config)
+    if config["kind"] == "mini-image":
+        return MiniImage.load(folder, config)
+    from gradus.encoders.hf import load_tower
+
+    return load_tower(folder, config)
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def _card(encoder: Encoder, facts: Mapping[str, Any]) -> str:
+    """The model card, for people."""
+    parameters = sum(p.numel() for p in encoder.parameters())
+    lines = [
+        "# A Gradus model",
+        "",
+        f"First-stage search model: queries and documents to unit vectors of {encoder.dimensions} numbers, "
+        "ranked by their dot product.",
+        "",
+        f"- parameters: {parameters:,}",
+        *(f"- {key}: {value}" for key, value in facts.items()),
+    ]
+    for side in SIDES:
+        weights = encoder.field_weights(side)
+        lines += ["", f"## {side.capitalize()} fields", "", "| field | type | weight |", "|---|---|---|"]
+        lines += [f"| {f.name} | {f.type} | {weights[f.name]:.3f} |" for f in encoder.fields[side]]
+    lines += ["", "Load it with `gradus.encoders.saving.load_model(folder)`; nothing in the folder is code."]
+    return "\n".join(lines)

@@ -1,0 +1,67 @@
+"""Bootstrap intervals of a mean over queries."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gradus.errors import EvaluationError
+
+# Resampled values held at once; bounds memory to a few tens of megabytes whatever the number of queries.
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over queries with its confidence interval.
+
+    Attributes:
+        mean: Mean over the queries where the metric is defined; NaN where there are none.
+        low: Lower end of the interval; NaN with fewer than two queries, which say nothing of spread.
+        high: Upper end of the interval; likewise.
+        n: Number of queries where the metric is defined.
+    """
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+def bootstrap_interval(
+    values: npt.ArrayLike, confidence: float = 0.95, samples: int = 2000, seed: int = 0
+) -> Interval:
+    """Percentile bootstrap interval of the mean (Efron and Tibshirani, An Introduction to the Bootstrap, 13.3).
+
+    The queries are drawn with replacement `samples` times; the interval spans the middle `confidence` of
+    the resampled means. It speaks of other queries of the same kind, not of other training seeds.
+
+    Args:
+        values: (n_queries,) metric values; NaN marks queries where the metric is undefined, left out.
+        confidence: Share of resampled means inside the interval, between 0 and 1.
+        samples: Number of resamples.
+        seed: Seed of the draws; the same values and seed give the same interval.
+
+    Raises:
+        EvaluationError: `values` is not a vector, or `confidence` or `samples` is out of range.
+    """
+    if not 0 < confidence < 1:
+        raise EvaluationError(f"confidence must be between 0 and 1, but is {confidence}")
+    if samples < 1:
+        raise EvaluationError(f"samples must be at least 1, but is {samples}")
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1:
+        raise EvaluationError(f"values must be a vector, one per query, but have shape {array.shape}")
+    defined = array[~np.isnan(array)]
+    n = len(defined)
+    if n < 2:
+        return Interval(float(defined[0]) if n else np.nan, np.nan, np.nan, n)
+    generator = np.random.default_rng(seed)
+    means = np.empty(samples)
+    step = max(1, _BLOCK // n)
+    for start in range(0, samples, step):
+        stop = min(start + step, samples)
+        means[start:stop] = defined[generator.integers(0, n, size=(stop - start, n))].mean(axis=1)
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(means, (tail, 1 - tail))
+    return Interval(float(defined.mean()), float(low), float(high), n)

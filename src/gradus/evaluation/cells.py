@@ -1,0 +1,105 @@
+"""Evaluation of a model's vectors on the cells of a split."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradus.encoders.nearest import nearest
+from gradus.evaluation.metrics import parse_metric
+from gradus.evaluation.results import CellResult, Evaluation
+from gradus.evaluation.runs import Run
+from gradus.evaluation.scoring import Ranked, ranked_from_indices, score
+from gradus.judgments.judgments import Judgments
+
+Rows = NDArray[np.int64]
+Vectors = NDArray[np.float32]
+
+
+def evaluate_cells(
+    name: str,
+    queries: Vectors,
+    documents: Vectors,
+    judgments: Judgments,
+    cells: Mapping[str, tuple[Rows, Rows]],
+    metrics: Sequence[str],
+    depth: int,
+) -> Evaluation:
+    """Rank each cell's documents for each of its queries and measure the order.
+
+    Queries without a positive judgment in the cell have nothing to be found and are left out.
+
+    Args:
+        name: The system's name.
+        queries: (n_q, D) vectors of `judgments.queries`.
+        documents: (n_d, D) vectors of `judgments.documents`.
+        judgments: The judged pairs.
+        cells: Cell → its query rows and the document rows that make its corpus.
+        metrics: Names of metrics.
+        depth: How many documents are returned for a query.
+
+    Raises:
+        EvaluationError: An unknown metric.
+    """
+    parsed = [parse_metric(metric) for metric in metrics]
+    results = {}
+    for cell, (query_rows, document_rows) in cells.items():
+        query_rows = answerable(judgments, query_rows, document_rows)
+        ranked, order, scores = rank(
+            queries[query_rows], documents[document_rows], judgments, query_rows, document_rows, depth
+        )
+        ids = [judgments.queries.ids[row] for row in query_rows]
+        run = Run(
+            name,
+            ids,
+            [[judgments.documents.ids[document_rows[place]] for place in row] for row in order],
+            [[float(value) for value in row] for row in scores],
+        )
+        results[cell] = CellResult(len(document_rows), ids, score(ranked, parsed), run)
+    return Evaluation(name, results)
+
+
+def answerable(judgments: Judgments, query_rows: Rows, document_rows: Rows) -> Rows:
+    """Those of the queries that have a positive judgment among the documents."""
+    inside = np.isin(judgments.document, document_rows) & (judgments.score > 0)
+    return query_rows[np.isin(query_rows, judgments.query[inside])]
+
+
+def rank(
+    queries: Vectors,
+    documents: Vectors,
+    judgments: Judgments,
+    query_rows: Rows,
+    document_rows: Rows,
+    depth: int,
+) -> tuple[Ranked, Rows, Vectors]:
+    """Rank documents for queries and look the judged scores up.
+
+    Args:
+        queries: (n, D) vectors of `query_rows`.
+        documents: (m, D) vectors of `document_rows`.
+        judgments: The judged pairs.
+        query_rows: (n,) rows of `judgments.queries`.
+        document_rows: (m,) rows of `judgments.documents`: the corpus.
+        depth: How many documents are returned for a query.
+
+    Returns:
+        The judged scores along the rankings, the rankings themselves (n, k) as places in
+        `document_rows`, and their dot products.
+    """
+    order, scores = nearest(queries, documents, depth)
+    place_of_query = np.full(len(judgments.queries), -1)
+    place_of_query[query_rows] = np.arange(len(query_rows))
+    place_of_document = np.full(len(judgments.documents), -1)
+    place_of_document[document_rows] = np.arange(len(document_rows))
+    query, document = place_of_query[judgments.query], place_of_document[judgments.document]
+    inside = (query >= 0) & (document >= 0)
+    ranked = ranked_from_indices(
+        order,
+        query[inside],
+        document[inside],
+        judgments.score[inside],
+        len(query_rows),
+        len(document_rows),
+    )
+    return ranked, order, scores

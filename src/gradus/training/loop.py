@@ -1,0 +1,195 @@
+"""The loop: steps, a schedule, validation, early stopping, checkpoints.
+
+All randomness of a step is a function of the seed and the step's number, so a run that was killed and
+resumed from its last checkpoint gives the same parameters as one that was not.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gradus.errors import ModelError
+from gradus.progress import Progress
+from gradus.settings import Settings
+from gradus.training.average import Average
+from gradus.training.batches import Batch, Batches
+from gradus.training.checkpoint import Position, load_checkpoint, save_checkpoint
+from gradus.training.log import MetricsLog
+from gradus.training.optimizer import make_optimizer, precision_of, schedule
+from gradus.training.task import Task
+
+Clock = Callable[[], float]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to.
+
+    Attributes:
+        best: Best validation metric; `None` where nothing was validated.
+        epochs: Epochs completed.
+        steps: Optimiser steps.
+        seconds: Training time, validation and checkpoints included.
+        stopped_early: Whether patience ran out.
+    """
+
+    best: float | None
+    epochs: int
+    steps: int
+    seconds: float
+    stopped_early: bool
+
+
+class Run:
+    """One training of a task, from its first step or from its last checkpoint.
+
+    Args:
+        task: Encoder, objective and temperature; trained in place.
+        batches: The judged pairs of training.
+        settings: The sections training and encoder.
+        folder: Gets `checkpoint/`, `metrics.jsonl` and, where asked, `tensorboard/`.
+        validate: Returns the validation metric (higher is better) of the encoder as it is; `None` for none.
+        save: Writes the model of a state of the encoder: the best by validation, else the last.
+        fingerprint: Names settings and data; a resumed run must have the same.
+        resume: Go on from `folder/checkpoint`.
+        progress: Told about each step.
+        clock: Seconds, from any origin; what `training.minutes` is measured with.
+
+    Raises:
+        ModelError: Nothing to resume from.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        batches: Batches,
+        settings: Settings,
+        folder: Path,
+        *,
+        validate: Callable[[], float] | None,
+        save: Callable[[dict[str, Tensor]], None],
+        fingerprint: str,
+        resume: bool,
+        progress: Progress,
+        clock: Clock = time.monotonic,
+    ) -> None:
+        self.task, self.batches, self.settings, self.folder = task, batches, settings.training, folder
+        self.validate, self.save, self.fingerprint = validate, save, fingerprint
+        self.progress, self.clock = progress, clock
+        self.optimizer = make_optimizer(task, settings.training, settings.encoder)
+        self.average = Average(task, settings.training.ema)
+        self.precision = precision_of(settings.training.precision, task.encoder.device)
+        self.at = Position()
+        if resume:
+            self.at = load_checkpoint(folder / "checkpoint", self._state, self.optimizer, fingerprint)
+        self.log = MetricsLog(folder, settings.training.tensorboard, after=self.at.steps)
+        self.started = clock() - self.at.seconds
+        self.saved = clock()
+        self.losses: list[float] = []
+        self.best: dict[str, Tensor] | None = None  # a state of the encoder that is not on disk yet
+
+    def fit(self) -> Outcome:
+        """Train until the epochs or the minutes are spent or patience runs out.
+
+        Raises:
+            ModelError: The loss is no longer a finite number.
+        """
+        self.task.train()
+        stopped = False
+        while not stopped and self._share() < 1:
+            # Whole epochs, unless a checkpoint lies within one or the time runs out within one.
+            for batch in islice(self.batches.epoch(self.settings.seed, self.at.epoch), self.at.step, None):
+                self._step(batch)
+                if self._share() >= 1:
+                    break
+                self._checkpoint(self.settings.checkpoint_minutes)
+            if self.at.step == self.batches.steps:
+                self.at.epoch, self.at.step = self.at.epoch + 1, 0
+            stopped = self._end_of_epoch()
+        if self.validate is None:
+            self._remember()
+        self._checkpoint(0)
+        self.log.close()
+        best = self.at.best if math.isfinite(self.at.best) else None
+        return Outcome(best, self.at.epoch, self.at.steps, self.at.seconds, stopped)
+
+    @property
+    def _state(self) -> nn.Module:
+        return nn.ModuleDict({"task": self.task, "average": self.average})
+
+    def _share(self) -> float:
+        """How much of the training is behind, 0 to 1 and beyond."""
+        if self.settings.minutes:
+            return (self.clock() - self.started) / (60 * self.settings.minutes)
+        return self.at.steps / (self.settings.epochs * self.batches.steps)
+
+    def _step(self, batch: Batch) -> None:
+        seed, number = self.settings.seed, self.at.steps
+        torch.manual_seed(seed * 1_000_003 + number)  # dropout inside pretrained towers
+        rng = np.random.default_rng((seed, number, 1)) if self.settings.augment else None
+        factor = schedule(self._share(), self.settings.warmup)
+        for group in self.optimizer.param_groups:
+            group["lr"] = factor * group["peak"]
+        loss = self.task(batch, rng, self.precision)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.task.parameters(), self.settings.clip or math.inf)
+        self.optimizer.step()
+        self.average.update(self.task)
+        self.losses.append(float(loss.detach()))
+        if not math.isfinite(self.losses[-1]):
+            raise ModelError(
+                f"the loss became {self.losses[-1]} at step {number}; lower training.learning_rate "
+                f"(now {self.settings.learning_rate}) or set training.precision to float32"
+            )
+        self.at.steps, self.at.step = number + 1, self.at.step + 1
+        self.at.documents += len(batch.documents)
+        self.at.seconds = self.clock() - self.started
+        note = f"loss {np.mean(self.losses[-20:]):.3f}, {self._speed():.0f} documents/s"
+        self.progress("training", round(1000 * min(1.0, self._share())), 1000, note)
+
+    def _end_of_epoch(self) -> bool:
+        """Validate, keep the model if it is the best, log, checkpoint; whether patience ran out."""
+        values = {
+            "loss": float(np.mean(self.losses)),
+            "temperature": self.task.temperature,
+            "documents_per_second": self._speed(),
+        }
+        self.losses.clear()
+        if self.validate is not None:
+            with self.average.in_place_of(self.task):
+                values["validation"] = metric = self.validate()
+            self.at.since_best += 1
+            if metric > self.at.best:
+                self.at.best, self.at.since_best = metric, 0
+                self._remember()
+        self.at.seconds = self.clock() - self.started
+        self.log.write(self.at.steps, {"seconds": self.at.seconds, "epoch": self.at.epoch} | values)
+        return 0 < self.settings.patience <= self.at.since_best
+
+    def _remember(self) -> None:
+        """Copy the encoder's state as the one to keep; it reaches the disk with the next checkpoint."""
+        with self.average.in_place_of(self.task):
+            state = self.task.encoder.state_dict()
+            self.best = {name: value.detach().clone() for name, value in state.items()}
+
+    def _checkpoint(self, minutes: float) -> None:
+        """Write model and checkpoint unless they were written within the given minutes."""
+        if self.clock() - self.saved < 60 * minutes:
+            return
+        if self.best is not None:
+            self.save(self.best)
+            self.best = None
+        save_checkpoint(self.folder / "checkpoint", self._state, self.optimizer, self.at, self.fingerprint)
+        self.saved = self.clock()
+
+    def _speed(self) -> float:
+        """Documents encoded per second of training."""
+        return self.at.documents / max(self.at.seconds, 1e-9)

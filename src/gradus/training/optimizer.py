@@ -1,0 +1,83 @@
+"""AdamW with a learning rate per kind of parameter, and its warm-up and cosine."""
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from gradus.encoders.pretrained import PretrainedTower
+from gradus.settings import EncoderSettings, TrainingSettings
+from gradus.training.task import Task
+
+
+def make_optimizer(task: Task, training: TrainingSettings, encoder: EncoderSettings) -> torch.optim.AdamW:
+    """AdamW over everything that trains.
+
+    Pretrained towers learn at their own, lower rate, decayed by layer; everything made from scratch
+    (mini towers, projections, field weights, temperature) at the main one. Weight decay acts on matrices only.
+
+    Args:
+        task: Whose parameters are trained.
+        training: Rates and decay.
+        encoder: The decay by layer.
+
+    Returns:
+        The optimiser; each group's `peak` holds the rate that the schedule multiplies.
+    """
+    groups: list[dict[str, Any]] = []
+    taken: set[int] = set()
+    for tower in task.encoder.towers.values():
+        if isinstance(tower, PretrainedTower):
+            groups += tower.parameter_groups(training.pretrained_learning_rate, encoder.layer_decay)
+    taken.update(id(parameter) for group in groups for parameter in group["params"])
+    rest = [p for p in task.parameters() if p.requires_grad and id(p) not in taken]
+    groups.append({"params": rest, "lr": training.learning_rate})
+    split = [
+        {"params": part, "lr": group["lr"], "peak": group["lr"], "weight_decay": decay}
+        for group in groups
+        for part, decay in (
+            ([p for p in group["params"] if p.ndim > 1], training.weight_decay),
+            ([p for p in group["params"] if p.ndim <= 1], 0.0),
+        )
+        if part
+    ]
+    return torch.optim.AdamW(split, betas=(0.9, 0.98))
+
+
+def schedule(share: float, warmup: float) -> float:
+    """The factor on the learning rate when `share` of the training is behind: linear warm-up, then cosine.
+
+    f = s/w for s < w, else ½(1 + cos(π (s − w)/(1 − w))); never below 1 %.
+    """
+    if share < warmup:
+        return max(0.01, share / warmup)
+    return max(0.01, 0.5 * (1 + math.cos(math.pi * (share - warmup) / max(1e-9, 1 - warmup))))
+
+
+def precision_of(name: str, device: torch.device) -> torch.dtype:
+    """What towers compute in: `auto` is bfloat16 where the device multiplies it natively, else float32."""
+    if name == "float32":
+        return torch.float32
+    if name == "bfloat16":
+        return torch.bfloat16
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        native = device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
+    return torch.bfloat16 if native else torch.float32
+
+
+def device_of(name: str) -> torch.device:
+    """The device that `training.device` names: `auto` takes an accelerator where there is one."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def count_parameters(module: nn.Module) -> tuple[int, int]:
+    """Parameters that train, and all of them."""
+    sizes = [(p.numel(), p.requires_grad) for p in module.parameters()]
+    return sum(n for n, trained in sizes if trained), sum(n for n, _ in sizes)

@@ -1,0 +1,209 @@
+"""Training: from settings to a model folder."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gradus.catalog.fields import Field
+from gradus.catalog.image_cache import cache_folder
+from gradus.catalog.table import Table
+from gradus.encoders.build import build_encoder
+from gradus.encoders.encoder import Encoder, Prepared, Side
+from gradus.encoders.saving import save_model
+from gradus.encoders.words import as_text
+from gradus.errors import ModelError, SettingsError
+from gradus.evaluation.cells import answerable, rank
+from gradus.evaluation.metrics import parse_metric
+from gradus.judgments.weights import apply_weights
+from gradus.progress import Progress, silent
+from gradus.settings import Settings
+from gradus.training.batches import Batches, ManyToManyBatches, PairBatches
+from gradus.training.loop import Clock, Run
+from gradus.training.optimizer import device_of
+from gradus.training.task import Task
+from gradus.workflow.data import Data, load_data
+
+VALIDATION_METRIC = "nDCG@10"
+VALIDATION_ROWS = 500
+"""Most documents, and most queries, of a validation cell: validating must cost little beside an epoch."""
+
+
+@dataclass(frozen=True)
+class TrainingSummary:
+    """What a training came to.
+
+    Attributes:
+        model: The model's folder.
+        validation: Best mean nDCG@10 over the validation cells; `None` without validation.
+        epochs: Epochs completed.
+        steps: Optimiser steps.
+        seconds: Training time.
+        stopped_early: Whether patience ran out before epochs or minutes.
+        images_unusable: Documents and queries whose picture counts as missing because it cannot be read.
+        cells: Queries, documents and pairs of each cell of the split.
+    """
+
+    model: Path
+    validation: float | None
+    epochs: int
+    steps: int
+    seconds: float
+    stopped_early: bool
+    images_unusable: int
+    cells: dict[str, dict[str, int]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self) | {"model": str(self.model)}
+
+
+def train(
+    settings: Settings,
+    out: Path,
+    *,
+    resume: bool = False,
+    progress: Progress = silent,
+    data: Data | None = None,
+    clock: Clock = time.monotonic,
+) -> TrainingSummary:
+    """Train a model on the judgments.
+
+    Args:
+        settings: What to train, on what, how.
+        out: Gets `model/`, `checkpoint/` and `metrics.jsonl`.
+        resume: Go on from the checkpoint in `out`.
+        progress: Told about each step.
+        data: What `load_data(settings)` gave, when the caller has it already.
+        clock: Seconds, from any origin; what `training.minutes` is measured with.
+
+    Raises:
+        GradusError: An input cannot be used; the type and the message say which and why.
+    """
+    if not resume and (out / "model").exists():
+        raise ModelError(f"{out} holds a model already; name another folder, or resume its training")
+    data = data or load_data(settings)
+    judgments, split = data.judgments, data.split
+    fields: dict[Side, Sequence[Field]] = {
+        "query": judgments.queries.encoded,
+        "document": data.documents.encoded,
+    }
+    torch.manual_seed(settings.training.seed)
+    encoder = build_encoder(settings.encoder, fields, _training_texts(data))
+    encoder.to(device_of(settings.training.device))
+    cache = cache_folder(settings)
+    progress("preparing", 0, 2, "queries")
+    queries = encoder.prepare("query", judgments.queries, cache)
+    progress("preparing", 1, 2, "documents")
+    documents = encoder.prepare("document", data.documents, cache)
+    progress("preparing", 2, 2, "")
+    unusable = _unusable_images("query", judgments.queries, encoder, queries) + _unusable_images(
+        "document", data.documents, encoder, documents
+    )
+    task = Task(encoder, settings.objective, queries, documents)
+    facts = {
+        "documents": len(data.documents),
+        "training pairs": int(split.training(judgments).sum()),
+        "objective": settings.objective.name,
+        "score-to-weight function": settings.objective.weight,
+        "seed": settings.training.seed,
+    }
+
+    validation = _Validation(data, encoder, queries, documents, settings.split.seed)
+
+    def save(state: Mapping[str, Tensor]) -> None:
+        save_model(encoder, out / "model", facts | {"temperature": round(task.temperature, 4)}, state)
+
+    run = Run(
+        task,
+        make_batches(data, settings),
+        settings,
+        out,
+        validate=validation.measure if validation.cells else None,
+        save=save,
+        fingerprint=data.fingerprint(settings),
+        resume=resume,
+        progress=progress,
+        clock=clock,
+    )
+    outcome = run.fit()
+    return TrainingSummary(
+        out / "model",
+        outcome.best,
+        outcome.epochs,
+        outcome.steps,
+        outcome.seconds,
+        outcome.stopped_early,
+        unusable,
+        split.counts(judgments),
+    )
+
+
+def make_batches(data: Data, settings: Settings) -> Batches:
+    """The batches of the training pairs, weighted as the objective asks."""
+    judgments = data.judgments.take(data.split.training(data.judgments))
+    weight = apply_weights(settings.objective.weight, judgments.score, judgments.query)
+    if not (weight > 0).any():
+        raise SettingsError(
+            f"objective.weight {settings.objective.weight!r} gives no training pair a weight above 0"
+        )
+    kind = ManyToManyBatches if settings.objective.name == "many-to-many" else PairBatches
+    return kind(judgments.query, judgments.document, weight, settings.training.batch)
+
+
+def _unusable_images(side: Side, table: Table, encoder: Encoder, prepared: Prepared) -> int:
+    """How many pictures are named but cannot be read; they count as missing."""
+    return sum(
+        int(not present and value is not None)
+        for field in encoder.fields[side]
+        if field.type == "image"
+        for value, present in zip(table.columns[field.name], prepared[field.name].present, strict=True)
+    )
+
+
+def _training_texts(data: Data) -> Iterator[str]:
+    """Every text of the training part of documents and queries, for the vocabulary."""
+    sides = (
+        (data.documents, data.split.document_part),
+        (data.judgments.queries, data.split.query_part),
+    )
+    for table, part in sides:
+        for field in table.encoded:
+            if field.type != "image":
+                values = as_text(field, table.columns[field.name])
+                yield from (v for v, p in zip(values, part, strict=True) if v is not None and p == "train")
+
+
+class _Validation:
+    """The mean of nDCG@10 over the validation cells, each cut to a size that costs little."""
+
+    def __init__(
+        self, data: Data, encoder: Encoder, queries: Prepared, documents: Prepared, seed: int
+    ) -> None:
+        self.judgments, self.encoder = data.judgments, encoder
+        self.queries, self.documents = queries, documents
+        self.metric = parse_metric(VALIDATION_METRIC)
+        rng = np.random.default_rng(seed)
+        cells = [(_some(q, rng), _some(d, rng)) for q, d in data.split.validation_cells().values()]
+        answerables = [(answerable(self.judgments, q, d), d) for q, d in cells]
+        self.cells = [(q, d) for q, d in answerables if len(q)]
+
+    def measure(self) -> float:
+        """The metric of the encoder as it is."""
+        values = []
+        for query_rows, document_rows in self.cells:
+            queries = self.encoder.embed("query", self.queries, query_rows)
+            documents = self.encoder.embed("document", self.documents, document_rows)
+            ranked, _, _ = rank(queries, documents, self.judgments, query_rows, document_rows, 10)
+            values.append(np.nanmean(self.metric(ranked)))
+        return float(np.mean(values))
+
+
+def _some(rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    return np.sort(rng.permutation(rows)[:VALIDATION_ROWS])
