@@ -22,10 +22,13 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 
-bench: $(INSTALLED) ## Measure the objectives against each other, quick setting
-	$(BIN)/python benchmarks/graded.py --quick
+bench: bench/drawings-0 ## Measure the objectives against each other on generated drawings, quick setting
+	$(BIN)/python benchmarks/graded.py $(CURDIR)/$< --minutes 0.5
+
+bench/drawings-0: | $(INSTALLED)
+	$(BIN)/gradus sample drawings --documents 2000 --out $@
 
 clean: ## Remove .venv, caches and the demo; results under bench/ stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -152,5 +152,5 @@ def test_marks_and_other_languages() -> None:
     ids=["no reason", "unknown mark", "mark too far", "other name", "indented", "no end"],
 )
 def test_what_would_silently_not_run_is_refused(lines: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="^line "):
+    with pytest.raises(ValueError, match=r"^line \d+: "):
         read_blocks(document(*lines))

@@ -124,7 +124,7 @@ class EncoderSettings(_Section):
     )
     image: str = setting("mini", "Image tower: mini, or the name or folder of a Hugging Face model.")
     dimensions: int = setting(0, "Length D of an embedding; 0 takes the towers' own.", minimum=0)
-    pixels: int = setting(64, "Side of the square that mini's images are resized to.", minimum=16)
+    pixels: int = setting(64, "Side of the square that mini's images are resized to.", minimum=32)
     vocabulary: int = setting(30000, "Most subwords in mini's vocabulary.", minimum=256)
     learn_field_weights: bool = setting(True, "Learn the field weights, starting from the given ones.")
     separate: bool = setting(False, "Give queries and documents towers of their own.")

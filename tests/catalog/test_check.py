@@ -25,7 +25,7 @@ FIELDS: dict[str, Any] = {
 ROWS = [
     ("a", "bolt", "1", "images/a.png", "kept"),
     ("b", "bolt", "1", "images/copy.png", ""),  # the content of a
-    ("a", "nut", "2", "images/a.png", ""),  # the id of a
+    ("a", "bolt", "1", "images/a.png", ""),  # the id of a
     ("", "pin", "3", "", ""),
     ("c", "cafÃ©", "3 mm", "images/lost.png", ""),
     ("d", "", "", "images/cut.png", ""),  # nothing usable
@@ -62,7 +62,7 @@ def by_code(report: CheckReport) -> dict[str, tuple[str, list[str], int]]:
 def test_everything_wrong_is_reported_at_once(messy: Settings) -> None:
     report = check_catalog(messy)
     assert by_code(report) == {
-        "empty-id": ("error", [], 1),
+        "empty-id": ("error", [""], 1),
         "duplicate-id": ("error", ["a"], 1),
         "bad-number": ("error", ["c", "e"], 2),
         "missing-image": ("error", ["c"], 1),
@@ -78,6 +78,8 @@ def test_everything_wrong_is_reported_at_once(messy: Settings) -> None:
     assert reasons["missing-image"][0].endswith("lost.png")
     assert "9000 × 9000" in reasons["huge-image"][0]
     assert reasons["duplicate-document"] == ["same as 'a'"]
+    documents = next(f for f in report.findings if f.code == "duplicate-document")
+    assert documents.message == "documents equal to an earlier one in all fields: 1"
     assert report.errors == report.findings[:6]
     with pytest.raises(CatalogError):
         open_catalog(messy)
@@ -87,9 +89,9 @@ def test_fields_are_described(messy: Settings) -> None:
     report = check_catalog(messy)
     assert report.rows == 8
     title, size, image = report.fields
-    assert (title.filled, title.fill_rate, title.distinct) == (7, 7 / 8, 6)
+    assert (title.filled, title.fill_rate, title.distinct) == (7, 7 / 8, 5)
     assert title.examples[0] == "bolt"
-    assert (size.filled, size.distinct, size.minimum, size.maximum) == (5, 4, 1.0, 1200.0)
+    assert (size.filled, size.distinct, size.minimum, size.maximum) == (5, 3, 1.0, 1200.0)
     assert (image.filled, image.distinct) == (3, 1)  # a, its copy, and a again
     assert json.loads(json.dumps(report.as_dict()))["fields"][1]["maximum"] == 1200.0
 

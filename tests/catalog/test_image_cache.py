@@ -1,11 +1,15 @@
 import io
 import os
+import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 from PIL import Image
 
@@ -15,6 +19,7 @@ from gradus.catalog.image_cache import ImageCache, ImageProblem, cache_folder
 from gradus.catalog.images import decode_image, fit_square
 from gradus.catalog.read import read_table
 from gradus.errors import CatalogError
+from gradus.files import atomic_file
 from gradus.settings import from_mapping
 
 SIDE = 16
@@ -102,7 +107,10 @@ def test_a_second_open_decodes_and_reads_nothing(
     first = ImageCache.open(files, SIDE, tmp_path / "cache")
     forbid_decoding()
     expected = np.array(first.pixels)
-    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("read again"))
+    read = Path.read_bytes
+    monkeypatch.setattr(
+        Path, "read_bytes", lambda path: pytest.fail("read again") if path in files else read(path)
+    )
     second = ImageCache.open(files[::-1], SIDE, tmp_path / "cache")
     assert second.row.tolist() == first.row[::-1].tolist()
     assert (second.pixels == expected).all()
@@ -181,6 +189,13 @@ def test_a_pixel_file_cut_short_or_lost_is_made_anew(files: list[Path], tmp_path
         expect(ImageCache.open(files, SIDE, folder), list(files))
 
 
+def test_what_a_killed_build_wrote_beyond_its_index_is_not_used(files: list[Path], tmp_path: Path) -> None:
+    ImageCache.open(files[:2], SIDE, tmp_path / "cache")
+    with next((tmp_path / "cache").glob("*/pixels-*.bin")).open("ab") as file:
+        file.write(b"half a row")
+    expect(ImageCache.open(files, SIDE, tmp_path / "cache"), list(files))
+
+
 def test_long_builds_are_published_on_the_way(
     files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,16 +212,55 @@ def test_long_builds_are_published_on_the_way(
     assert inner[0].row.tolist() == [1, 2, 3]  # after the three that were published
 
 
-def test_builders_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
+@pytest.fixture
+def restless() -> Iterator[None]:
+    """Threads take turns after every few instructions."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(interval)
+
+
+def test_builders_at_once_do_not_disturb_each_other(tmp_path: Path, restless: None) -> None:
     values = [png(shade) for shade in range(60)]
 
-    def build(turn: int) -> None:
-        mine = values[turn * 10 : turn * 10 + 20]
-        expect(ImageCache.open(mine, SIDE, tmp_path / "cache"), list(mine))
+    def build(task: int) -> None:
+        folder, start = divmod(task, 5)
+        mine = values[start * 10 : start * 10 + 20]
+        expect(ImageCache.open(mine, SIDE, tmp_path / str(folder)), list(mine))
 
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(build, [0, 1, 2, 3, 4] * 3))
-    expect(ImageCache.open(values, SIDE, tmp_path / "cache"), list(values))
+        list(pool.map(build, range(60)))
+    expect(ImageCache.open(values, SIDE, tmp_path / "0"), list(values))
+
+
+def test_an_index_is_read_as_of_one_moment(tmp_path: Path, restless: None) -> None:
+    """Rows and metadata belong together although another thread replaces the file all the time."""
+    path, stop = tmp_path / "index.parquet", threading.Event()
+
+    def write(version: int) -> None:
+        table = pa.table({"version": [version] * 50}).replace_schema_metadata({"version": str(version)})
+        with atomic_file(path) as aside:
+            pa.parquet.write_table(table, aside)
+
+    def keep_writing() -> None:
+        version = 0
+        while not stop.is_set():
+            version += 1
+            write(version)
+
+    write(0)
+    writer = threading.Thread(target=keep_writing)
+    writer.start()
+    try:
+        for _ in range(1500):
+            table = image_cache._read_whole(path)
+            assert {str(version) for version in table["version"].to_pylist()} == {
+                table.schema.metadata[b"version"].decode()
+            }
+    finally:
+        stop.set()
+        writer.join()
 
 
 def test_pixel_files_nobody_needs_are_removed(files: list[Path], tmp_path: Path) -> None:

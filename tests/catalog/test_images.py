@@ -13,6 +13,8 @@ from PIL import Image
 from gradus.catalog.images import MAX_PIXELS, decode_image, fit_square
 from gradus.errors import CatalogError
 
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+
 NOISE = np.random.default_rng(0).integers(0, 256, (24, 16, 3), dtype=np.uint8)
 
 

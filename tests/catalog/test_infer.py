@@ -47,6 +47,7 @@ def part(n: int) -> dict[str, Any]:
         "currency": "EUR",
         "note": None,
         "in_stock": n % 2 == 0,
+        "thread_series": ["coarse", "fine"][n % 2],
         "product_family": f"family {n // 4}",
         'odd "name"\n': f"words {n} of their own",
         "rare": "seldom" if n == 7 else None,
@@ -64,6 +65,7 @@ def test_each_kind_of_column_is_told(here: Path) -> None:
         "diameter": {"type": "number", "weight": 0.3},
         "image": {"type": "image", "weight": 1.0},
         "in_stock": {"type": "category", "weight": 0.0},
+        "thread_series": {"type": "category", "weight": 0.3},
         "product_family": {"type": "category", "weight": 0.0},
         'odd "name"\n': {"type": "text", "weight": 1.0},
     }

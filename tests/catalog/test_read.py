@@ -191,6 +191,7 @@ def test_a_cell_that_is_no_number_is_named(cell: str, tmp_path: Path) -> None:
     assert str(path) in message
     assert f"row 2, column 'n': {cell!r}" in message
     assert "1 more" in message
+    assert ("decimal point" in message) == ("," in cell)
 
 
 def fails(path: Path, content: str | bytes, *parts: str) -> None:

@@ -19,7 +19,17 @@ def test_json_has_no_nan_and_keeps_scripts(capsys: pytest.CaptureFixture[str]) -
 def test_a_table_aligns_numbers_and_takes_brackets_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
     print_table("[bold]", ("name", "n", "mean"), [("[red]", 5, 0.25), ("b", 1200, math.nan)])
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-    assert lines == ["[bold]", "name      n  mean", "[red]     5  0.25", "b      1200     –"]
+    assert lines == ["[bold]", "name      n  mean", "[red]     5  0.25", "b      1200     –", ""]
+
+
+def test_a_table_folds_long_cells_or_cuts_them(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table("", ("n", "text"), [(12345678901, "ねじ " * 60)])
+    folded = capsys.readouterr().out
+    assert folded.count("ねじ") == 60
+    assert "12345678901" in folded
+    print_table("", ("n", "text"), [(1, "ねじ " * 60)], longest=8)
+    # Each of these letters is two columns wide.
+    assert [line.rstrip() for line in capsys.readouterr().out.splitlines()][-2:] == ["1  ねじ ね…", ""]
 
 
 def test_progress_off_a_terminal_is_one_line_per_stage(capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,8 +21,9 @@ from gradus.settings import (
     to_mapping,
 )
 
+TEXTS = st.text('ab é"\\#[].=ね', max_size=8)
 TABLES = st.dictionaries(
-    st.text(min_size=1, max_size=8),
+    TEXTS,
     st.fixed_dictionaries(
         {"type": st.sampled_from(["text", "image", "category", "number"])},
         optional={"weight": st.floats(0, 10)},
@@ -37,14 +38,14 @@ def values_of(hint: Any, metadata: Any) -> st.SearchStrategy[Any]:
     if metadata["choices"]:
         return st.sampled_from(metadata["choices"])
     if get_origin(hint) is tuple:
-        return st.lists(st.text(max_size=8), max_size=4).map(tuple)
+        return st.lists(TEXTS, max_size=4).map(tuple)
     if hint is bool:
         return st.booleans()
     if hint is int:
         return st.integers(None if low is None else int(low), None if high is None else int(high))
     if hint is float:
         return st.floats(low, high, allow_nan=False)
-    return st.text(max_size=12) if hint is str else TABLES
+    return TEXTS if hint is str else TABLES
 
 
 @st.composite

@@ -142,21 +142,26 @@ def _field_report(seen: Inspection, field: Field) -> FieldReport:
 
 def _id_findings(seen: Inspection) -> Iterable[Finding]:
     if seen.empty_ids:
-        rows = ", ".join(str(row + 1) for row in seen.empty_ids[:_SHOWN_IDS])
-        yield Finding("error", "empty-id", f"rows without an id: {rows}", [], [], len(seen.empty_ids))
+        yield _finding(
+            seen,
+            "error",
+            "empty-id",
+            "rows without an id",
+            [(row, f"row {row + 1}") for row in seen.empty_ids],
+        )
     if seen.repeated_ids:
         yield _finding(
             seen,
             "error",
             "duplicate-id",
-            "rows repeat the id of an earlier row",
+            "rows that repeat the id of an earlier row",
             [(row, f"row {row + 1}") for row in seen.repeated_ids],
         )
 
 
 _KINDS = (
-    (re.compile("no file "), "missing-image", "images are missing"),
-    (re.compile("too large"), "huge-image", "images are too large to decode safely"),
+    (re.compile("no file "), "missing-image", "missing images"),
+    (re.compile("too large"), "huge-image", "images too large to decode safely"),
 )
 
 
@@ -165,9 +170,9 @@ def _cell_findings(seen: Inspection) -> Iterable[Finding]:
     types = {field.name: field.type for field in seen.fields}
     groups: dict[tuple[str, str, str], list[BadCell]] = {}
     for cell in seen.bad:
-        code, message = "bad-number", "cells are not numbers"
+        code, message = "bad-number", "cells that are not numbers"
         if types[cell.column] == "image":
-            code, message = "unusable-image", "images cannot be used"
+            code, message = "unusable-image", "damaged or unknown images"
             for pattern, *kind in _KINDS:
                 if pattern.match(cell.reason):
                     code, message = kind
@@ -198,10 +203,10 @@ def _duplicate_findings(seen: Inspection) -> Iterable[Finding]:
         elif (earlier := first.setdefault(content, row)) != row:
             repeated.append((row, f"same as {seen.ids[earlier]!r}"))
     if empty:
-        yield _finding(seen, "warning", "empty-document", "documents have no field filled", empty)
+        yield _finding(seen, "warning", "empty-document", "documents with no field filled", empty)
     if repeated:
         yield _finding(
-            seen, "warning", "duplicate-document", "documents equal an earlier one in all fields", repeated
+            seen, "warning", "duplicate-document", "documents equal to an earlier one in all fields", repeated
         )
 
 
@@ -215,7 +220,7 @@ def _encoding_findings(seen: Inspection, id_column: str) -> Iterable[Finding]:
                 found.append((row, f"{text[:40]!r} {reason}"))
         if found:
             yield _finding(
-                seen, "warning", "mis-encoded", f"texts look mis-encoded in column {name!r}", found
+                seen, "warning", "mis-encoded", f"texts that look mis-encoded in column {name!r}", found
             )
 
 
@@ -250,7 +255,7 @@ def _finding(
     return Finding(
         severity,
         code,
-        f"{len(rows):,} {message}",
+        f"{message}: {len(rows):,}",
         [seen.ids[row] for row, _ in shown],
         [reason for _, reason in shown],
         len(rows),

@@ -248,7 +248,7 @@ class _Store:
     def _load(self, folder: Path) -> None:
         """Take over what an earlier index names, if its pixel file is there and long enough."""
         try:
-            index = pa.parquet.read_table(folder / "index.parquet")
+            index = _read_whole(folder / "index.parquet")
             contents = index["content"].to_pylist()
             # Opened at once: another process may replace and remove it, and the open file stays good.
             file = (folder / index.schema.metadata[b"pixels"].decode()).open("rb")
@@ -260,7 +260,7 @@ class _Store:
         self.file = file
         self.row_of = {content: row for row, content in enumerate(contents)}
         try:
-            files = pa.parquet.read_table(folder / "files.parquet").to_pydict()
+            files = _read_whole(folder / "files.parquet").to_pydict()
             known = zip(files["size"], files["mtime_ns"], files["content"], strict=True)
             self.signatures = dict(zip(files["path"], known, strict=True))
         except (OSError, KeyError, pa.ArrowException):
@@ -270,15 +270,16 @@ class _Store:
         """The pixel file of this process, beginning with the rows of the one it found."""
         if self.writer is None:
             own = folder / f"pixels-{uuid.uuid4().hex}.bin"
-            self.writer = own.open("xb")
+            writer = own.open("xb")
             if self.file is not None:
                 with self.file as earlier:
                     earlier.seek(0)
-                    shutil.copyfileobj(earlier, self.writer, _COPY_BYTES)
+                    shutil.copyfileobj(earlier, writer, _COPY_BYTES)
                 # The earlier file's writer may have been ahead of its index.
-                self.writer.truncate(len(self.row_of) * self.row_bytes)
-                self.writer.seek(0, os.SEEK_END)
+                writer.truncate(len(self.row_of) * self.row_bytes)
+                writer.seek(0, os.SEEK_END)
             self.file = own.open("rb")
+            self.writer = writer  # now that it holds what an index may name
         return self.writer
 
     def _publish(self) -> None:
@@ -294,6 +295,15 @@ class _Store:
             pa.parquet.write_table(table, aside)
         self.published = time.monotonic()
         _remove_orphans(self.folder.glob("pixels-*.bin"), own)
+
+
+def _read_whole(path: Path) -> pa.Table:
+    """A Parquet file as it was at one moment.
+
+    Given a path, Arrow opens the file once for the schema and again for the rows, and another process may
+    replace it in between: the rows of one index with the pixel file of another.
+    """
+    return pa.parquet.read_table(pa.BufferReader(path.read_bytes()))
 
 
 def _remove_orphans(files: Iterable[Path], current: Path) -> None:

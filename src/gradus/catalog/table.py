@@ -3,7 +3,7 @@
 Documents and queries have the same shape (an id and fields), so one class serves both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,7 +36,7 @@ class Table:
 
     ids: Sequence[str]
     fields: tuple[Field, ...]
-    columns: dict[str, Sequence[Any]]
+    columns: Mapping[str, Sequence[Any]]
 
     def __post_init__(self) -> None:
         for field in self.fields:

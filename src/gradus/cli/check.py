@@ -49,7 +49,7 @@ def _print(report: "CheckReport", fixed: "FixSummary | None") -> None:
             for field in report.fields
         ),
     )
-    print_text("", *(line for finding in report.findings for line in _lines(finding)))
+    print_text(*(line for finding in report.findings for line in _lines(finding)))
     if fixed:
         print_text(
             f"{fixed.catalog} written: {fixed.kept:,} documents kept, {fixed.dropped:,} left out, "

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -29,6 +30,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 _WIDTH_OF_A_FILE = 160
 """Columns where standard output is no terminal and has no width of its own."""
 
+_NEVER_FOLDED = 12
+"""Width up to which a column stays whole when the table is too wide: numbers, short ids."""
+
 
 def print_json(value: Any) -> None:
     """Print one JSON document; NaN, which JSON lacks, becomes null."""
@@ -40,17 +44,38 @@ def print_text(*lines: str) -> None:
     print(*lines, sep="\n")
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table; numbers are aligned to the right."""
+def print_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, longest: int | None = None
+) -> None:
+    """Print a table with an empty line below; numbers are aligned to the right.
+
+    Args:
+        title: What stands above it.
+        columns: Their heads.
+        rows: Cells in the order of the columns.
+        longest: Width to which longer cells are cut.
+    """
     table = Table(title=Text(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
     cells = [list(row) for row in rows]
     for place, column in enumerate(columns):
-        numeric = all(isinstance(row[place], int | float) for row in cells)
-        table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
+        values = [row[place] for row in cells]
+        numeric = all(isinstance(value, int | float) for value in values)
+        widest = max(cell_len(text) for text in (column, *map(_cell, values)))
+        table.add_column(
+            Text(column),
+            justify="right" if numeric else "left",
+            overflow="fold",
+            min_width=min(widest, _NEVER_FOLDED),
+        )
     for row in cells:
-        table.add_row(*(Text(_cell(cell)) for cell in row))
+        texts = [Text(_cell(cell)) for cell in row]
+        if longest is not None:
+            for text in texts:
+                text.truncate(longest, overflow="ellipsis")
+        table.add_row(*texts)
     console = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_A_FILE, highlight=False)
     console.print(table)
+    console.print()
 
 
 @contextmanager

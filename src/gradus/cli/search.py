@@ -33,7 +33,8 @@ def search(
     if as_json:
         print_json([hit.as_dict() for hit in hits])
         return
-    names = list(hits[0].fields) if hits else []
+    # What only filters or splits would crowd out what was searched.
+    names = [name for name, field in settings.catalog.fields.items() if field.get("weight", 1.0) > 0]
     print_table(
         " and ".join(str(part) for part in (text, image) if part is not None),
         ("rank", "document", "score", *names),
@@ -41,6 +42,7 @@ def search(
             (rank, hit.doc_id, hit.score, *(hit.fields.get(name) for name in names))
             for rank, hit in enumerate(hits, 1)
         ),
+        longest=48,
     )
 
 

@@ -41,7 +41,6 @@ def _print(summary: "TrainingSummary", out: Path) -> None:
         ((n, *c.values()) for n, c in summary.cells.items()),
     )
     print_text(
-        "",
         f"{summary.model}: nDCG@10 on validation {best}, {summary.epochs:,} epochs, {summary.steps:,} steps, "
         f"{summary.seconds:,.0f} s",
     )

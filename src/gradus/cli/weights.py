@@ -40,7 +40,7 @@ def weights(
         return
     print_table("Score-to-weight functions", columns, rows)
     if plot:
-        print_text("", f"{plot} written")
+        print_text(f"{plot} written")
 
 
 def _table(functions: list[str]) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:

@@ -21,6 +21,8 @@ from gradus.errors import ModelError
 Side = Literal["query", "document"]
 SIDES: tuple[Side, Side] = ("query", "document")
 
+FIELD_DROPOUT = 0.0
+
 Prepared = dict[str, Features]
 """A table made ready for an encoder: the features of every encoded field, by the field's name."""
 
@@ -36,8 +38,8 @@ class Embedding:
 
     Attributes:
         merged: (n, D) the fused unit vectors.
-        fields: (n, f, D) the unit vector of each field; zero where missing.
-        present: (n, f) which fields are there.
+        fields: (n, f, D) the unit vector of each field; zero where it is not there.
+        present: (n, f) which fields are there (and, in training, were not dropped).
     """
 
     merged: Tensor
@@ -147,24 +149,22 @@ class Encoder(nn.Module):
             factors: (f,) factors on the field weights.
         """
         device = self.device
-        vectors, presence = [], []
-        for field in self.fields[side]:
-            features = prepared[field.name]
-            key = self.tower_key(side, field)
-            here = features.present[rows]
-            vector = torch.zeros(len(rows), self.dimensions, device=device)
-            if here.any():
-                batch = features.batch(rows[here], rng)
+        fields = self.fields[side]
+        present = np.stack([prepared[field.name].present[rows] for field in fields], axis=1)
+        if rng is not None:
+            present &= _kept(present, rng)
+        vectors = torch.zeros(len(rows), len(fields), self.dimensions, device=device)
+        for number, field in enumerate(fields):
+            here = np.flatnonzero(present[:, number])
+            if len(here):
+                key = self.tower_key(side, field)
+                batch = prepared[field.name].batch(rows[here], rng)
                 batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
                 encoded = functional.normalize(self.projections[key](self.towers[key](batch)).float(), dim=1)
-                if here.all():
-                    vector = encoded
-                else:
-                    vector = vector.index_put((torch.from_numpy(np.flatnonzero(here)).to(device),), encoded)
-            vectors.append(vector)
-            presence.append(torch.from_numpy(here).to(device))
-        fields, present = torch.stack(vectors, dim=1), torch.stack(presence, dim=1)
-        return Embedding(self.fusion[side](fields, present, factors), fields, present)
+                place = torch.from_numpy(here).to(device), torch.tensor(number, device=device)
+                vectors = vectors.index_put(place, encoded)
+        shown = torch.from_numpy(present).to(device)
+        return Embedding(self.fusion[side](vectors, shown, factors), vectors, shown)
 
     @torch.no_grad()
     def embed(
@@ -197,6 +197,13 @@ class Encoder(nn.Module):
         ]
         self.train(training)
         return np.concatenate(parts) if parts else np.zeros((0, self.dimensions), np.float32)
+
+
+def _kept(present: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
+    """(n, f) which fields a training step looks at: `FIELD_DROPOUT` of them not, but never none of a row."""
+    drawn = rng.random(present.shape) >= FIELD_DROPOUT
+    kept: NDArray[np.bool_] = drawn | ~(drawn & present).any(axis=1, keepdims=True)
+    return kept
 
 
 def _size(tower: nn.Module) -> int:

@@ -11,11 +11,12 @@ among `buckets`: two texts that share an unknown part number still meet in the s
 
 import json
 import re
+import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -24,12 +25,23 @@ from numpy.typing import NDArray
 from gradus.catalog.text import normalise
 from gradus.errors import ModelError
 
-_CHUNK = re.compile(r"[^\W_]+(?:[.,/×+-]*[^\W_]+)*")
-_RUN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+")
 _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff々〆ー]+"
 )
 _NGRAMS = (3, 4, 5)
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Chunks of a text, and the runs of a chunk.
+
+    Combining marks belong to their letters. They are the vowels of Thai, Devanagari or Tamil, and Python's
+    `\\w` leaves them out.
+    """
+    marks = "".join(chr(c) for c in range(0x300, 0x20000) if unicodedata.category(chr(c)).startswith("M"))
+    character = f"[^\\W_]|[{re.escape(marks)}]"
+    chunk = re.compile(f"(?:{character})+(?:[.,/×+-]*(?:{character})+)*")
+    return chunk, re.compile(rf"\d+(?:[.,]\d+)*|(?:(?!\d)(?:{character}))+")
 
 
 @lru_cache(maxsize=200_000)
@@ -51,8 +63,9 @@ def _pieces_of_run(run: str) -> tuple[tuple[str, float], ...]:
 def pieces(text: str) -> list[tuple[str, float, int]]:
     """The subwords of a text: (subword, coefficient, which word of the text it belongs to)."""
     found = []
-    for number, chunk in enumerate(_CHUNK.findall(normalise(text).casefold())):
-        runs = _RUN.findall(chunk)
+    chunks, in_chunk = _patterns()
+    for number, chunk in enumerate(chunks.findall(normalise(text).casefold())):
+        runs = in_chunk.findall(chunk)
         if len(runs) > 1:
             found.append((f"={chunk}", 1.0, number))
         found.extend((piece, factor, number) for run in runs for piece, factor in _pieces_of_run(run))

@@ -36,3 +36,19 @@ class Pairs:
     def flipped(self) -> "Pairs":
         """The pairs of the transposed logits: documents ask, queries answer."""
         return Pairs(self.document, self.query, self.weight, self.ignored_document, self.ignored_query)
+
+    def among_documents(self, kept: Tensor) -> "Pairs":
+        """The pairs whose document is kept, for logits that hold only the kept columns.
+
+        Args:
+            kept: (n_d,) mask of the columns.
+        """
+        column = kept.cumsum(0) - 1
+        pair, ignored = kept[self.document], kept[self.ignored_document]
+        return Pairs(
+            self.query[pair],
+            column[self.document[pair]],
+            self.weight[pair],
+            self.ignored_query[ignored],
+            column[self.ignored_document[ignored]],
+        )

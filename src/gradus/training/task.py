@@ -72,7 +72,7 @@ class Task(nn.Module):
         loss = self.objective(queries.merged @ documents.merged.T * scale, pairs)
         if self.field_terms:
             for field in range(documents.fields.shape[1]):
-                loss = loss + self.field_terms * self.objective(
-                    queries.merged @ documents.fields[:, field].T * scale, pairs
-                )
+                here = documents.present[:, field]
+                logits = queries.merged @ documents.fields[here, field].T * scale
+                loss = loss + self.field_terms * self.objective(logits, pairs.among_documents(here))
         return loss

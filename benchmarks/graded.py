@@ -1,0 +1,157 @@
+"""Three ways to train on graded judgments, at equal time: python benchmarks/graded.py FOLDER... --minutes 2
+
+Each FOLDER holds a catalogue `catalog.csv` and graded judgments `judgments.csv` with split columns, as
+docs/formats.md describes them; its settings are those that `gradus init` proposes. For every folder, seed
+and system one model is trained with one thread for 2 × MINUTES of processor time (MINUTES on two cores),
+two at a time, and measured on the four cells of the split. Processor time instead of wall-clock time, so
+that a busy machine does not change who wins. Results are kept in `benchmarks/results/` as JSON, one file per run; runs
+that are there already are not repeated.
+
+Systems: `info-nce` (constant weights, the field's habit), `pairwise` (GCL of pairs, linear weights),
+`many-to-many` (GCL over all judged pairs of a batch, linear weights). All share towers, augmentation,
+schedule and time; the batch size and learning rate of each were tuned on other seeds of the data
+(docs/experiments.md).
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import mean
+
+SYSTEMS = {
+    "info-nce": {"objective.name": "info-nce", "objective.weight": "constant", "training.batch": 1024},
+    "pairwise": {"objective.name": "pairwise", "training.batch": 1024},
+    "many-to-many": {},
+}
+METRICS = ("nDCG@10", "ERR(max=4)@10", "RBP(p=0.9)")
+OUT = Path(__file__).parent / "results"
+
+
+def train_one(folder: Path, system: str, minutes: float, seed: int, out: Path) -> None:
+    """Train and measure one system, and write the result to `out`."""
+    import tempfile
+
+    import torch
+
+    from gradus.catalog.infer import infer_settings
+    from gradus.files import atomic_file
+    from gradus.settings import read_settings
+    from gradus.workflow.data import load_data
+    from gradus.workflow.evaluation import evaluate
+    from gradus.workflow.training import train
+
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "gradus.toml"
+        path.write_text(infer_settings(folder / "catalog.csv"), encoding="utf-8")
+        values = {
+            "training.minutes": 2 * minutes,
+            "training.seed": seed,
+            "training.patience": 0,
+            "training.checkpoint_minutes": 1e9,
+            "evaluation.metrics": METRICS,
+        }
+        settings = read_settings(path).with_values(values | SYSTEMS[system])
+        data = load_data(settings)
+        summary = train(settings, Path(name) / "run", data=data, clock=time.process_time)
+        evaluation = evaluate(settings, summary.model, data=data)
+    result = {
+        "folder": folder.name,
+        "system": system,
+        "minutes": minutes,
+        "seed": seed,
+        "steps": summary.steps,
+        "epochs": summary.epochs,
+        "validation": summary.validation,
+        "cells": {
+            cell: {metric: interval.mean for metric, interval in part.intervals.items()}
+            for cell, part in evaluation.cells.items()
+        },
+    }
+    with atomic_file(out) as aside:
+        aside.write_text(json.dumps(result, indent=1), encoding="utf-8")
+
+
+def path_of(folder: Path, system: str, minutes: float, seed: int) -> Path:
+    """Where a result is kept."""
+    return OUT / f"{folder.name}-{system}-{minutes:g}min-seed{seed}.json"
+
+
+def show(groups: dict[str, list[tuple[Path, int]]], systems: list[str], minutes: float) -> None:
+    """Print a table per data set: means over seeds, and ratios to the others."""
+    for group, members in groups.items():
+        results = {
+            system: [
+                json.loads(path_of(folder, system, minutes, seed).read_text(encoding="utf-8"))
+                for folder, seed in members
+            ]
+            for system in systems
+        }
+        cells = list(results[systems[0]][0]["cells"])
+        for metric in METRICS:
+            print(f"\n### {group}, {minutes:g} minutes on two cores, {metric}, {len(members)} seed(s)\n")
+            print("| system | " + " | ".join(cells) + " | steps |")
+            print("|---|" + "---|" * (len(cells) + 1))
+            means = {s: [mean(r["cells"][c][metric] for r in results[s]) for c in cells] for s in systems}
+            for system in systems:
+                values = [
+                    f"{value:.3f} ({min(each):.3f}–{max(each):.3f})"
+                    for value, each in (
+                        (value, [r["cells"][cell][metric] for r in results[system]])
+                        for value, cell in zip(means[system], cells, strict=True)
+                    )
+                ]
+                steps = mean(r["steps"] for r in results[system])
+                print(f"| {system} | " + " | ".join(values) + f" | {steps:.0f} |")
+            for other in systems[:-1]:
+                ratios = [
+                    f"{100 * (ours / theirs - 1):+.1f} %"
+                    for ours, theirs in zip(means[systems[-1]], means[other], strict=True)
+                ]
+                print(f"| {systems[-1]} against {other} | " + " | ".join(ratios) + " | |")
+
+
+def main() -> None:
+    """Run what is missing, then print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folders", type=Path, nargs="+", help="NAME-SEED folders; tables average over seeds")
+    parser.add_argument("--minutes", type=float, default=2.0)
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    parser.add_argument("--one", nargs=2, metavar=("SYSTEM", "SEED"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        system, seed = args.one[0], int(args.one[1])
+        train_one(
+            args.folders[0], system, args.minutes, seed, path_of(args.folders[0], system, args.minutes, seed)
+        )
+        return
+    groups: dict[str, list[tuple[Path, int]]] = {}
+    for folder in args.folders:
+        name, _, seed = folder.name.rpartition("-")
+        groups.setdefault(name, []).append((folder, int(seed)))
+
+    def run(job: tuple[Path, int, str]) -> None:
+        folder, seed, system = job
+        if path_of(folder, system, args.minutes, seed).exists():
+            return
+        command = [sys.executable, __file__, str(folder), "--minutes", str(args.minutes)]
+        subprocess.run([*command, "--one", system, str(seed)], check=True)
+        print(f"{folder.name} {system} done", file=sys.stderr)
+
+    OUT.mkdir(exist_ok=True)
+    jobs = [
+        (folder, seed, s) for members in groups.values() for folder, seed in members for s in args.systems
+    ]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, jobs))
+    show(groups, args.systems, args.minutes)
+
+
+if __name__ == "__main__":
+    main()
