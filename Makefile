@@ -28,9 +28,9 @@ bench: bench/drawings-0 ## Measure the objectives against each other on generate
 	$(BIN)/python benchmarks/graded.py $(CURDIR)/$< --minutes 0.5
 
 bench/drawings-0: | $(INSTALLED)
-	$(BIN)/gradus sample drawings --documents 2000 --out $@
+	$(BIN)/gradus sample drawings $@ --documents 2000
 
-clean: ## Remove .venv, caches and the demo; results under bench/ stay
+clean: ## Remove .venv, caches and the demo; benchmark results stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf build dist demo src/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,11 +1,11 @@
 """Three ways to train on graded judgments, at equal time: python benchmarks/graded.py FOLDER... --minutes 2
 
-Each FOLDER holds a catalogue `catalog.csv` and graded judgments `judgments.csv` with split columns, as
-docs/formats.md describes them; its settings are those that `gradus init` proposes. For every folder, seed
-and system one model is trained with one thread for 2 × MINUTES of processor time (MINUTES on two cores),
-two at a time, and measured on the four cells of the split. Processor time instead of wall-clock time, so
-that a busy machine does not change who wins. Results are kept in `benchmarks/results/` as JSON, one file per run; runs
-that are there already are not repeated.
+Each FOLDER, named NAME-SEED, holds a catalogue `catalog.csv` and graded judgments `judgments.csv` with split
+columns, as docs/formats.md describes them; its settings are its `gradus.toml`, or else what `gradus init`
+proposes. For every folder and system one model is trained with one thread for 2 × MINUTES of processor time
+(MINUTES on two cores), two at a time, and measured on the four cells of the split. It is processor time
+instead of wall-clock time so that a busy machine does not change who wins. Results are kept in
+`benchmarks/results/` as JSON, one file per run; runs that are there already are not repeated.
 
 Systems: `info-nce` (constant weights, the field's habit), `pairwise` (GCL of pairs, linear weights),
 `many-to-many` (GCL over all judged pairs of a batch, linear weights). All share towers, augmentation,
@@ -46,8 +46,10 @@ def train_one(folder: Path, system: str, minutes: float, seed: int, out: Path) -
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
-        path = Path(name) / "gradus.toml"
-        path.write_text(infer_settings(folder / "catalog.csv"), encoding="utf-8")
+        path = folder / "gradus.toml"
+        if not path.exists():
+            path = Path(name) / "gradus.toml"
+            path.write_text(infer_settings((folder / "catalog.csv").resolve()), encoding="utf-8")
         values = {
             "training.minutes": 2 * minutes,
             "training.seed": seed,

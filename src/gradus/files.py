@@ -1,5 +1,6 @@
 """Files that appear whole or not at all: written aside, flushed to disk, then renamed."""
 
+import glob
 import os
 import shutil
 import tempfile
@@ -24,6 +25,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
         _flush(aside)
         aside.chmod(0o644)
         aside.replace(path)
+    except OSError as error:
+        raise _named(error, path) from None
     finally:
         aside.unlink(missing_ok=True)
 
@@ -49,8 +52,25 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(old)
         else:
             aside.replace(path)
+    except OSError as error:
+        raise _named(error, path) from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what writers of `path` left beside it when they were killed; none may be at work."""
+    for aside in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        if aside.is_dir():
+            shutil.rmtree(aside)
+        else:
+            aside.unlink()
+
+
+def _named(error: OSError, path: Path) -> OSError:
+    """The error, naming what was written: a full disk alone does not say where."""
+    error.filename = error.filename or str(path)
+    return error
 
 
 def _flush(path: Path) -> None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -16,6 +17,8 @@ import gradus
 import gradus.catalog.check
 import gradus.judgments.weights
 from gradus.cli.main import app
+from gradus.evaluation.results import CellResult, Evaluation, write_evaluation
+from gradus.evaluation.runs import Run
 from gradus.settings import read_settings
 
 CATALOG = "doc_id,title,price\na,red shoe,10\nb,blue shoe,20\nc,green hat,15\n"
@@ -157,7 +160,7 @@ def test_init_names_a_missing_catalogue(shop: Path) -> None:
 
 
 def test_sample_drawings_keeps_progress_off_standard_output(shop: Path) -> None:
-    result = run("sample", "drawings", "--documents", "2", "--queries", "1", "--out", "few", "--json")
+    result = run("sample", "drawings", "--documents", "2", "--queries", "1", "few", "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout)["documents"] == 2
     assert result.stderr == "drawings …\n"
@@ -174,8 +177,31 @@ def test_weights_are_listed_computed_and_plotted(shop: Path) -> None:
     assert "'pow'" in failure("weights", "pow")
 
 
-def test_compare_names_the_model_without_an_evaluation(shop: Path) -> None:
-    assert "gradus evaluate" in failure("compare", "one", "two")
+def evaluation(name: str, values: list[float]) -> Evaluation:
+    """A few queries of one split, measured by one metric."""
+    ids = [f"q{row}" for row in range(len(values))]
+    lists = Run(name, ids, [["a"]] * len(ids), [[1.0]] * len(ids))
+    return Evaluation(name, {"in-domain": CellResult(3, ids, {"nDCG@10": np.array(values)}, lists)})
+
+
+def test_compare_reads_what_evaluate_wrote(shop: Path) -> None:
+    write_evaluation(evaluation("plain", [0.25, 0.5, 0.75]), shop / "plain" / "evaluation")
+    write_evaluation(evaluation("graded", [0.5, 0.75, 1.0]), shop / "graded" / "evaluation")
+    row, *others = json.loads(run("compare", "plain", "graded", "--json").stdout)
+    assert not others
+    assert (row["baseline"], row["system"], row["metric"]) == ("plain", "graded", "nDCG@10")
+    assert row["difference"] == pytest.approx(0.25)
+    # Of the 2³ patterns of signs only the two with equal signs lie as far from 0.
+    assert row["p_value"] == pytest.approx(2 / 8)
+    table = run("compare", "plain", "graded", "--evaluation.metrics", "NDCG@10").stdout
+    assert "graded" in table
+
+
+def test_compare_says_what_is_missing(shop: Path) -> None:
+    write_evaluation(evaluation("plain", [0.25]), shop / "plain" / "evaluation")
+    assert "two evaluated models" in failure("compare", "plain")
+    assert "graded/evaluation holds no evaluation" in failure("compare", "plain", "graded")
+    assert "did you mean 'nDCG'" in failure("compare", "plain", "plain", "--evaluation.metrics", "nDGC@10")
 
 
 @pytest.mark.parametrize("given", ["image", "image=", "=2", "image=-1", "image=nan"])
@@ -212,7 +238,7 @@ def test_a_defect_keeps_its_traceback(shop: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_an_interrupt_exits_with_130_and_leaves_nothing(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "gradus", "sample", "drawings", "--documents", "3000", "--out", "many"]
+    command = [sys.executable, "-m", "gradus", "sample", "drawings", "--documents", "3000", "many"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     assert process.stderr.readline() == "drawings …\n"

@@ -115,14 +115,31 @@ def _judgments_lines(judgments: Path | None) -> Iterable[str]:
         yield from ("", "[query.fields]")
         yield from _field_lines(_query_guess(name, table[name]) for name in names)
     else:
+        yield from _query_file_lines(judgments.with_name("queries.csv"))
+    yield from ("", "[judgments]", f"path = {_quoted(judgments.as_posix())}  # {table.num_rows:,} judgments")
+    yield from _score_lines(table, judgments)
+
+
+def _query_file_lines(path: Path) -> Iterable[str]:
+    """The queries' own file, for judgments without query fields: the neighbour, where there is one."""
+    if not path.exists():
         yield from (
             "",
             "[query]",
             'path = "queries.csv"  # the judgments hold no query fields: name their file',
         )
         yield from ("", "[query.fields]", 'query = { type = "text", weight = 1.0 }')
-    yield from ("", "[judgments]", f"path = {_quoted(judgments.as_posix())}  # {table.num_rows:,} judgments")
-    yield from _score_lines(table, judgments)
+        return
+    table = read_arrow(path)
+    yield from (
+        "",
+        "[query]",
+        f"path = {_quoted(path.as_posix())}  # {table.num_rows:,} queries",
+        "",
+        "[query.fields]",
+    )
+    names = [name for name in table.column_names if name not in _NO_QUERY_FIELD]
+    yield from _field_lines(_query_guess(name, table[name]) for name in names)
 
 
 def _query_guess(name: str, column: pa.ChunkedArray) -> ColumnGuess:

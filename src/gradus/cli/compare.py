@@ -7,25 +7,26 @@ from typing import Annotated
 import typer
 
 from gradus.cli.console import AsJson, print_json, print_table
+from gradus.cli.flags import with_settings
+from gradus.settings import Settings
 
 
+@with_settings("evaluation.metrics")
 def compare(
+    settings: Settings,
     models: Annotated[
-        list[Path], typer.Argument(metavar="MODEL MODEL...", help="Models that `gradus evaluate` measured.")
+        list[Path],
+        typer.Argument(metavar="BASELINE MODEL...", help="Models that `gradus evaluate` measured."),
     ],
-    metrics: Annotated[
-        list[str] | None,
-        typer.Option("--metric", help="What to compare; repeatable.", show_default="all that were measured"),
-    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Test whether models differ from the first one, query by query, on each split."""
     from gradus.evaluation.comparison import compare as run
+    from gradus.evaluation.metrics import parse_metric
     from gradus.evaluation.results import read_evaluation
 
     evaluations = [read_evaluation(model / "evaluation") for model in models]
-    measured = dict.fromkeys(metric for cell in evaluations[0].cells.values() for metric in cell.per_query)
-    rows = run(evaluations, metrics or list(measured))
+    rows = run(evaluations, [str(parse_metric(name)) for name in settings.evaluation.metrics])
     if as_json:
         print_json([asdict(row) for row in rows])
         return

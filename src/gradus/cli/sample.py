@@ -18,7 +18,7 @@ def _sample() -> None:
 
 @sample.command()
 def drawings(
-    out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("drawings"),
+    folder: Annotated[Path, typer.Argument(help="The folder to write.")] = Path("drawings"),
     documents: Annotated[int, typer.Option(min=1, help="How many documents.")] = 4000,
     queries: Annotated[
         int | None, typer.Option(min=1, help="How many queries.", show_default="half as many, at least 60")
@@ -31,7 +31,7 @@ def drawings(
 
     with shown_progress() as progress:
         summary = write_drawings(
-            out, documents, seed, queries, lambda done, total: progress("drawings", done, total, "")
+            folder, documents, seed, queries, lambda done, total: progress("drawings", done, total, "")
         )
     if as_json:
         print_json(asdict(summary))
@@ -39,5 +39,5 @@ def drawings(
         print_text(
             f"{summary.folder}: {summary.documents:,} documents, {summary.queries:,} queries, "
             f"{summary.judgments:,} judgments",
-            f"Next: cd {summary.folder} && gradus train",
+            f"Next: gradus train --settings {summary.folder}/gradus.toml",
         )

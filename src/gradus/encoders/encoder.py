@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,10 +21,26 @@ from gradus.errors import ModelError
 Side = Literal["query", "document"]
 SIDES: tuple[Side, Side] = ("query", "document")
 
-FIELD_DROPOUT = 0.0
 
-Prepared = dict[str, Features]
-"""A table made ready for an encoder: the features of every encoded field, by the field's name."""
+@dataclass(frozen=True)
+class Column:
+    """One field of a table made ready: its distinct values, and which of them each row has.
+
+    Categories, numbers and copied texts repeat; each value is prepared, and encoded in a batch, once.
+
+    Attributes:
+        features: The distinct values, as the field's tower reads them.
+        value: (n,) which distinct value each row has.
+        present: (n,) whether the row has a usable value.
+    """
+
+    features: Features
+    value: NDArray[np.int64]
+    present: NDArray[np.bool_]
+
+
+Prepared = dict[str, Column]
+"""A table made ready for an encoder: every encoded field, by its name."""
 
 
 def modality(field: Field) -> Modality:
@@ -39,7 +55,7 @@ class Embedding:
     Attributes:
         merged: (n, D) the fused unit vectors.
         fields: (n, f, D) the unit vector of each field; zero where it is not there.
-        present: (n, f) which fields are there (and, in training, were not dropped).
+        present: (n, f) which fields are there.
     """
 
     merged: Tensor
@@ -127,7 +143,7 @@ class Encoder(nn.Module):
         if missing:
             raise ModelError(f"the model reads the {side} fields {missing}, which the table does not have")
         return {
-            field.name: self.tower(side, field).prepare(as_text(field, table.columns[field.name]), cache)
+            field.name: _column(self.tower(side, field), as_text(field, table.columns[field.name]), cache)
             for field in self.fields[side]
         }
 
@@ -148,22 +164,29 @@ class Encoder(nn.Module):
             rng: Source of augmentation; `None` for none.
             factors: (f,) factors on the field weights.
         """
-        device = self.device
         fields = self.fields[side]
         present = np.stack([prepared[field.name].present[rows] for field in fields], axis=1)
-        if rng is not None:
-            present &= _kept(present, rng)
-        vectors = torch.zeros(len(rows), len(fields), self.dimensions, device=device)
-        for number, field in enumerate(fields):
-            here = np.flatnonzero(present[:, number])
-            if len(here):
-                key = self.tower_key(side, field)
-                batch = prepared[field.name].batch(rows[here], rng)
-                batch = {name: value.to(device, non_blocking=True) for name, value in batch.items()}
-                encoded = functional.normalize(self.projections[key](self.towers[key](batch)).float(), dim=1)
-                place = torch.from_numpy(here).to(device), torch.tensor(number, device=device)
-                vectors = vectors.index_put(place, encoded)
-        shown = torch.from_numpy(present).to(device)
+        vectors = torch.zeros(len(rows), len(fields), self.dimensions, device=self.device)
+        # Fields that share a tower go through it together.
+        for key in dict.fromkeys(self.tower_key(side, field) for field in fields):
+            numbers = [n for n, field in enumerate(fields) if self.tower_key(side, field) == key]
+            batches, places = [], []
+            for number in numbers:
+                column = prepared[fields[number].name]
+                here = np.flatnonzero(present[:, number])
+                values, place = np.unique(column.value[rows[here]], return_inverse=True)
+                # A category or a number is one thing, which augmentation could only take away.
+                source = rng if fields[number].type in ("text", "image") else None
+                if len(here):
+                    batches.append(column.features.batch(values, source))
+                    places.append((number, here, place))
+            tower = self.tower(side, fields[numbers[0]])
+            moved = [{name: v.to(self.device, non_blocking=True) for name, v in b.items()} for b in batches]
+            for (number, here, place), encoded in zip(places, tower.forward_all(moved), strict=True):
+                unit = functional.normalize(self.projections[key](encoded).float(), dim=1)
+                at = torch.from_numpy(here).to(self.device), torch.tensor(number, device=self.device)
+                vectors = vectors.index_put(at, unit[torch.from_numpy(place).to(self.device)])
+        shown = torch.from_numpy(present).to(self.device)
         return Embedding(self.fusion[side](vectors, shown, factors), vectors, shown)
 
     @torch.no_grad()
@@ -199,11 +222,11 @@ class Encoder(nn.Module):
         return np.concatenate(parts) if parts else np.zeros((0, self.dimensions), np.float32)
 
 
-def _kept(present: NDArray[np.bool_], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """(n, f) which fields a training step looks at: `FIELD_DROPOUT` of them not, but never none of a row."""
-    drawn = rng.random(present.shape) >= FIELD_DROPOUT
-    kept: NDArray[np.bool_] = drawn | ~(drawn & present).any(axis=1, keepdims=True)
-    return kept
+def _column(tower: Tower, values: Sequence[Any], cache: Path | None) -> Column:
+    distinct: dict[Any, int] = {}
+    value = np.array([distinct.setdefault(v, len(distinct)) for v in values], np.int64)
+    features = tower.prepare(list(distinct), cache)
+    return Column(features, value, features.present[value])
 
 
 def _size(tower: nn.Module) -> int:

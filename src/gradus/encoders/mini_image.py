@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from gradus.catalog.image_cache import ImageCache
 from gradus.encoders.tower import Modality, Tower
 
-CHANNELS = (32, 64, 128, 256)
+PATCH = 4  # pixels along the side of the squares that the first layer reads
+CHANNELS = (64, 128, 256)
 SHIFT = 4  # pixels a picture moves at most, each way, in augmentation
 
 
@@ -41,7 +42,9 @@ def augmented(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np
 
 
 class MiniImage(Tower):
-    """Four strided convolutions, average and maximum over the picture, one linear layer.
+    """A layer over patches, two strided convolutions, average and maximum over the picture, a linear layer.
+
+    Patches in place of a stride of two in the first layer halve the time of a step at no loss measured.
 
     Args:
         side: Pixels along the side of a picture.
@@ -55,8 +58,10 @@ class MiniImage(Tower):
         self.side, self.size = side, size
         layers: list[nn.Module] = []
         width = 3
-        for channels in CHANNELS:
-            layers += [nn.Conv2d(width, channels, 3, 2, 1, bias=False), nn.BatchNorm2d(channels), nn.ReLU()]
+        for depth, channels in enumerate(CHANNELS):
+            kernel, stride, padding = (3, 2, 1) if depth else (PATCH, PATCH, 0)
+            layers += [nn.Conv2d(width, channels, kernel, stride, padding, bias=False)]
+            layers += [nn.BatchNorm2d(channels), nn.ReLU()]
             width = channels
         self.convolutions = nn.Sequential(*layers)
         self.head = nn.Linear(2 * width, size)

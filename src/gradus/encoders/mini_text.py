@@ -92,6 +92,20 @@ class MiniText(Tower):
         vectors: Tensor = self.linear(bag) + self.hidden(bag)
         return vectors
 
+    def forward_all(self, batches: Sequence[dict[str, Tensor]]) -> list[Tensor]:
+        """One call for all: the gradient of the vectors is as large as the vocabulary, however few are used."""
+        if not batches:
+            return []
+        starts = np.cumsum([0, *(len(batch["row"]) for batch in batches)])
+        joined = {
+            "row": torch.cat([batch["row"] for batch in batches]),
+            "factor": torch.cat([batch["factor"] for batch in batches]),
+            "offset": torch.cat(
+                [batch["offset"] + int(n) for batch, n in zip(batches, starts, strict=False)]
+            ),
+        }
+        return list(self(joined).split([len(batch["offset"]) for batch in batches]))
+
     def save(self, folder: Path) -> dict[str, Any]:
         """Write the vocabulary."""
         self.subwords.save(folder / "subwords.json")

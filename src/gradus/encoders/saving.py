@@ -86,7 +86,9 @@ def load_model(folder: Path) -> Encoder:
         encoder = Encoder(fields, towers, config["dimensions"], config["learn_field_weights"])
         encoder.load_state_dict(load_file(folder / "model.safetensors"))
     except FileNotFoundError as error:
-        raise ModelError(f"{folder} holds no complete model: no {error.filename}") from None
+        # The reader of safetensors names no file.
+        name = error.filename or folder / "model.safetensors"
+        raise ModelError(f"{folder} holds no complete model: no {name}") from None
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder} holds a damaged model: {error}") from None
     return encoder.eval()

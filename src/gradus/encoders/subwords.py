@@ -36,7 +36,7 @@ def _patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
     """Chunks of a text, and the runs of a chunk.
 
     Combining marks belong to their letters. They are the vowels of Thai, Devanagari or Tamil, and Python's
-    `\\w` leaves them out.
+    word characters leave them out.
     """
     marks = "".join(chr(c) for c in range(0x300, 0x20000) if unicodedata.category(chr(c)).startswith("M"))
     character = f"[^\\W_]|[{re.escape(marks)}]"

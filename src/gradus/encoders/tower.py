@@ -60,6 +60,10 @@ class Tower(nn.Module, ABC):
     def forward(self, batch: dict[str, Tensor]) -> Tensor:
         """Vectors (b, size), not normalised, of a batch that `Features.batch` made."""
 
+    def forward_all(self, batches: Sequence[dict[str, Tensor]]) -> list[Tensor]:
+        """`forward` of several batches; a tower whose every call costs much can join them into one."""
+        return [self(batch) for batch in batches]
+
     @abstractmethod
     def save(self, folder: Path) -> dict[str, Any]:
         """Write what is not in `state_dict` into `folder`; return the JSON config that rebuilds the tower."""

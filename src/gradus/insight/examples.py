@@ -20,11 +20,10 @@ from gradus.judgments.judgments import Judgments
 
 RULE = (
     "Chosen by a rule, not by hand. Queries are of four kinds: by picture; misspelt (a word that no document "
-    "has, one slip of the fingers away from one that does); in Japanese script; and others. Of each kind the "
-    "query whose difference is the median of its kind is shown, then of all queries the greatest gain and the "
-    "greatest loss."
+    "has, one slip of the fingers away from one that does); and the rest by their script. Of each kind the query "
+    "is shown whose difference is the median, then of all queries the greatest gain and the greatest loss."
 )
-KINDS = ("other", "Japanese script", "misspelt", "by picture")
+KINDS = ("Latin script", "Japanese script", "Chinese script", "other script", "misspelt", "by picture")
 HITS = 5
 _SHADES = 48
 """Colours of a thumbnail: enough for drawings and, dithered, for photographs, at a third of the bytes."""
@@ -138,7 +137,10 @@ def kinds_of(judgments: Judgments) -> list[str]:
         for word in _words(value)
     }
     near = {shorter for word in known if len(word) > 2 for shorter in _one_slip(word)}
-    return [_kind(judgments.queries, row, known, near) for row in range(len(judgments.queries))]
+    queries = judgments.queries
+    # Kanji alone are Japanese where other queries have kana.
+    japanese = any(has_kana(_text(queries, row)) for row in range(len(queries)))
+    return [_kind(queries, row, known, near, japanese) for row in range(len(queries))]
 
 
 def thumbnail(source: ImageSource | None, side: int = 176) -> str | None:
@@ -155,26 +157,36 @@ def thumbnail(source: ImageSource | None, side: int = 176) -> str | None:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def is_japanese(text: str) -> bool:
-    """Whether a text holds kana or kanji."""
-    return any(unicodedata.name(char, "").startswith(("HIRAGANA", "KATAKANA", "CJK")) for char in text)
+def has_kana(text: str) -> bool:
+    """Whether a text holds hiragana or katakana, and so is Japanese."""
+    return not {"HIRAGANA", "KATAKANA"}.isdisjoint(_scripts(text))
 
 
-def _kind(queries: Table, row: int, known: set[str], near: set[str]) -> str:
+def _kind(queries: Table, row: int, known: set[str], near: set[str], japanese: bool) -> str:
     if any(
         field.type == "image" and queries.columns[field.name][row] is not None for field in queries.fields
     ):
         return "by picture"
     text = _text(queries, row)
-    for word in _words(text):
-        # Short words are too often one slip away from another word.
-        if (
-            len(word) >= (4 if word.isascii() else 3)
-            and word not in known
-            and not near.isdisjoint(_one_slip(word))
-        ):
-            return "misspelt"
-    return "Japanese script" if is_japanese(text) else "other"
+    if any(_is_misspelt(word, known, near) for word in _words(text)):
+        return "misspelt"
+    scripts = _scripts(text)
+    if has_kana(text) or (japanese and "CJK" in scripts):
+        return "Japanese script"
+    return (
+        "Chinese script" if "CJK" in scripts else "Latin script" if scripts <= {"LATIN"} else "other script"
+    )
+
+
+def _is_misspelt(word: str, known: set[str], near: set[str]) -> bool:
+    # Short words are too often one slip away from another word.
+    long_enough = len(word) >= (4 if word.isascii() else 3)
+    return long_enough and word not in known and not near.isdisjoint(_one_slip(word))
+
+
+def _scripts(text: str) -> set[str]:
+    """The scripts of a text's letters, as the first words of their Unicode names."""
+    return {unicodedata.name(char, "").partition(" ")[0] for char in text if char.isalpha()}
 
 
 def _words(text: str) -> list[str]:

@@ -8,11 +8,12 @@ import io
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +32,10 @@ _PALETTE = {
     "system": "#0d0e0f",
     "loss": "#101112",
 }
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
+    "svg.hashsalt": "gradus",
+    "text.parse_math": False,
     "font.family": "sans-serif",
     "font.size": 9.5,
     "axes.edgecolor": _PALETTE["muted"],
@@ -48,7 +51,6 @@ _STYLE = {
     "xtick.color": _PALETTE["muted"],
     "ytick.color": _PALETTE["muted"],
     "ytick.major.size": 0,
-    "legend.frameon": False,
 }
 
 
@@ -78,29 +80,28 @@ def read_curve(name: str, metrics: Path) -> Curve:
 def plot_means(baseline: Evaluation, system: Evaluation, metric: str) -> str:
     """Grouped bars: the mean of a metric in each cell that both have, with its 95 % interval."""
     cells = [cell for cell in baseline.cells if cell in system.cells]
-    figure, axes = _figure(4.9, 3.1)
-    top = 0.0
-    for place, (role, evaluation) in enumerate((("baseline", baseline), ("system", system))):
-        intervals = [evaluation.cells[cell].intervals[metric] for cell in cells]
-        x = np.arange(len(cells)) + 0.4 * (place - 0.5)
-        means, lows, highs = np.array([(i.mean, i.low, i.high) for i in intervals], np.float64).T
-        axes.bar(x, means, 0.36, color=_PALETTE[role], label=evaluation.name, linewidth=0)
-        axes.errorbar(
-            x, means, (means - lows, highs - means), fmt="none", ecolor=_PALETTE["ink"], elinewidth=1.1,
-            capsize=2.5, capthick=1.1,
-        )  # fmt: skip
-        for at, mean, high in zip(x, means, highs, strict=True):
-            if math.isfinite(mean):
-                axes.annotate(
-                    f"{mean:.2f}", (at, high), (0, 3), textcoords="offset points", ha="center", fontsize=8.5
-                )
-        top = max(top, float(np.nanmax(highs, initial=0.0)))
-    axes.set_xticks(range(len(cells)), cells)
-    axes.tick_params(axis="x", length=0, labelcolor=_PALETTE["ink"])
-    axes.grid(visible=False, axis="x")
-    axes.set_ylim(0, 1.12 * top or 1.0)
-    _legend(figure)
-    return _svg(figure, "means", f"Mean {metric} of both models in each split, with 95 % intervals")
+    with _canvas(4.9, 2.9) as (figure, axes):
+        top = 0.0
+        for place, (role, evaluation) in enumerate((("baseline", baseline), ("system", system))):
+            intervals = [evaluation.cells[cell].intervals[metric] for cell in cells]
+            x = np.arange(len(cells)) + 0.4 * (place - 0.5)
+            means, lows, highs = np.array([(i.mean, i.low, i.high) for i in intervals], np.float64).T
+            axes.bar(x, means, 0.36, color=_PALETTE[role], linewidth=0)
+            axes.errorbar(
+                x, means, (means - lows, highs - means), fmt="none", ecolor=_PALETTE["ink"], elinewidth=1.1,
+                capsize=2.5, capthick=1.1,
+            )  # fmt: skip
+            for at, mean, high in zip(x, means, highs, strict=True):
+                if math.isfinite(mean):
+                    axes.annotate(
+                        f"{mean:.2f}", (at, high), (0, 3), textcoords="offset points", ha="center", size=8.5
+                    )
+            top = max(top, float(np.max(highs, initial=0.0, where=np.isfinite(highs))))
+        axes.set_xticks(range(len(cells)), cells)
+        axes.tick_params(axis="x", length=0, labelcolor=_PALETTE["ink"])
+        axes.grid(visible=False, axis="x")
+        axes.set_ylim(0, 1.1 * top or 1.0)
+        return _svg(figure, "means", f"Mean {metric} of both models in each split, with 95 % intervals")
 
 
 def plot_curves(curves: Sequence[Curve], metric: str) -> str:
@@ -110,16 +111,14 @@ def plot_curves(curves: Sequence[Curve], metric: str) -> str:
         curves: Those of the baseline and of the system, each with at least one point.
         metric: The metric's name.
     """
-    figure, axes = _figure(4.9, 3.1)
-    for role, curve in zip(("baseline", "system"), curves, strict=True):
-        best = int(np.argmax(curve.values))
-        axes.plot(curve.seconds, curve.values, color=_PALETTE[role], label=curve.name, linewidth=1.8)
-        axes.plot(curve.seconds[best], curve.values[best], "o", color=_PALETTE[role], markersize=6)
-    axes.set_ylim(bottom=0)
-    axes.set_xlim(left=0)
-    axes.set_xlabel("seconds of training")
-    _legend(figure)
-    return _svg(figure, "curves", f"Validation {metric} of both models over training time")
+    with _canvas(4.9, 2.9) as (figure, axes):
+        for role, curve in zip(("baseline", "system"), curves, strict=True):
+            best = int(np.argmax(curve.values))
+            axes.plot(curve.seconds, curve.values, "o-", color=_PALETTE[role], linewidth=1.6, markersize=2.5)
+            axes.plot(curve.seconds[best], curve.values[best], "o", color=_PALETTE[role], markersize=7)
+        axes.set_xlim(left=0)
+        axes.set_xlabel("seconds of training")
+        return _svg(figure, "curves", f"Validation {metric} of both models over training time")
 
 
 def plot_differences(differences: Mapping[str, NDArray[np.float64]], metric: str) -> dict[str, str]:
@@ -132,29 +131,36 @@ def plot_differences(differences: Mapping[str, NDArray[np.float64]], metric: str
         metric: The metric's name.
     """
     edges = _symmetric_bins(max(float(np.abs(values).max()) for values in differences.values()))
-    shares = {cell: np.histogram(v, edges)[0] / len(v) for cell, v in differences.items()}
+    shares = {cell: np.histogram(values, edges)[0] / len(values) for cell, values in differences.items()}
     top = max(float(share.max()) for share in shares.values())
-    middle = len(edges) // 2 - 1
-    colors = [
-        _PALETTE["loss" if i < middle else "baseline" if i == middle else "system"]
-        for i in range(len(edges) - 1)
-    ]
-    plots = {}
-    for cell, share in shares.items():
-        figure, axes = _figure(2.7, 1.9)
+    side = len(edges) // 2 - 1
+    colors = [_PALETTE[role] for role in ["loss"] * side + ["baseline"] + ["system"] * side]
+    return {
+        cell: _histogram(cell, edges, share, float(differences[cell].mean()), top, colors, metric)
+        for cell, share in shares.items()
+    }
+
+
+def _histogram(
+    cell: str,
+    edges: NDArray[np.float64],
+    share: NDArray[np.float64],
+    mean: float,
+    top: float,
+    colors: list[str],
+    metric: str,
+) -> str:
+    with _canvas(2.4, 1.8) as (figure, axes):
         axes.bar(edges[:-1], 100 * share, np.diff(edges) * 0.9, align="edge", color=colors, linewidth=0)
-        axes.axvline(
-            float(differences[cell].mean()), color=_PALETTE["ink"], linewidth=1.1, linestyle=(0, (3, 2))
-        )
+        axes.axvline(mean, color=_PALETTE["ink"], linewidth=1.1, linestyle=(0, (3, 2)))
         axes.set_ylim(0, 108 * top)
-        axes.set_xlim(edges[0], edges[-1])
+        axes.set_xlim(float(edges[0]), float(edges[-1]))
         axes.yaxis.set_major_formatter("{x:.0f} %")
         axes.locator_params(axis="y", nbins=4)
         axes.locator_params(axis="x", nbins=5)
         axes.grid(visible=False, axis="x")
         label = f"Distribution over queries of the difference in {metric}, {cell}"
-        plots[cell] = _svg(figure, f"differences-{cell}", label)
-    return plots
+        return _svg(figure, f"differences-{cell}", label)
 
 
 def _symmetric_bins(largest: float) -> NDArray[np.float64]:
@@ -163,21 +169,19 @@ def _symmetric_bins(largest: float) -> NDArray[np.float64]:
     power = 10.0 ** math.floor(math.log10(target))
     width = power * next(step for step in (1, 2, 5, 10) if step * power >= target * (1 - 1e-9))
     reach = max(1, math.ceil(largest / width - 0.5))
-    return width * (np.arange(-reach, reach + 2) - 0.5)
+    edges: NDArray[np.float64] = width * (np.arange(-reach, reach + 2, dtype=np.float64) - 0.5)
+    return edges
 
 
-def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
-    """An empty plot, in inches of 72 CSS pixels; no global state of matplotlib is touched."""
+@contextmanager
+def _canvas(width: float, height: float) -> "Iterator[tuple[Figure, Axes]]":
+    """Yield an empty plot, its size in inches of 72 CSS pixels, with the style on within the block."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     with mpl.rc_context(_STYLE):
         figure = Figure((width, height), layout="constrained")
-        return figure, figure.add_subplot()
-
-
-def _legend(figure: "Figure") -> None:
-    figure.legend(loc="outside upper left", ncols=2, handlelength=1.2, borderaxespad=0)
+        yield figure, figure.add_subplot()
 
 
 def _svg(figure: "Figure", name: str, label: str) -> str:
@@ -188,11 +192,8 @@ def _svg(figure: "Figure", name: str, label: str) -> str:
         name: Prefix of all ids, which must differ between the plots of a page.
         label: What a screen reader says.
     """
-    import matplotlib as mpl
-
     file = io.StringIO()
-    with mpl.rc_context(_STYLE | {"svg.hashsalt": name}):
-        figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
+    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
     svg = file.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)

@@ -18,7 +18,7 @@ from gradus.evaluation.comparison import Comparison
 from gradus.evaluation.metrics import parse_metric
 from gradus.evaluation.results import Evaluation
 from gradus.files import atomic_file
-from gradus.insight.examples import RULE, Example, is_japanese, paired
+from gradus.insight.examples import RULE, Example, has_kana, paired
 from gradus.insight.plots import Curve, plot_curves, plot_differences, plot_means
 from gradus.judgments.judgments import Judgments
 from gradus.judgments.split import Split
@@ -128,7 +128,7 @@ def render_report(report: Report) -> str:
         "p": show_p,
         "count": lambda number: f"{number:,}",
     }
-    environment.tests["japanese"] = is_japanese
+    environment.tests["kana"] = has_kana
     template = environment.from_string(page.joinpath("report.html").read_text(encoding="utf-8"))
     return template.render(
         report=report,
@@ -152,7 +152,7 @@ def headline(rows: Sequence[Comparison]) -> str:
     better, worse, open_ = outcome(rows)
     system, baseline = rows[0].system, rows[0].baseline
     if not better and not worse:
-        return f"No certain difference between {system} and {baseline} was found"
+        return f"No certain difference was found between {system} and {baseline}"
     if len(better) == len(rows):
         where = "every split" if len(rows) > 2 else _and(better)
         return f"{system} orders results better than {baseline} on {where}"
@@ -162,12 +162,14 @@ def headline(rows: Sequence[Comparison]) -> str:
     parts = [f"{word} on {_and(cells)}" for word, cells in (("better", better), ("worse", worse)) if cells]
     if open_:
         parts.append(f"without a certain difference on {_and(open_)}")
-    return f"Against {baseline}, {system} orders results {', '.join(parts)}"
+    return f"Against {baseline}, {system} orders results {', '.join(parts[:-1])}, and {parts[-1]}"
 
 
 def outcome(rows: Sequence[Comparison]) -> tuple[list[str], list[str], list[str]]:
     """The cells in which the system is better, worse, and those in which the test cannot tell."""
-    better, worse, open_ = [], [], []
+    better: list[str] = []
+    worse: list[str] = []
+    open_: list[str] = []
     for row in rows:
         gain = row.difference if parse_metric(row.metric).higher_is_better else -row.difference
         found = row.p_value < ALPHA
@@ -179,13 +181,13 @@ def show_value(value: float) -> str:
     """A metric's value: three decimals where it lies below 10, one above, a dash where undefined."""
     if not np.isfinite(value):
         return "–"
-    return _minus(f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}")
+    return _signs(f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}")
 
 
 def show_signed(value: float) -> str:
-    """A difference, with its sign."""
+    """A difference, with its sign unless it is shown as zero."""
     shown = show_value(value)
-    return shown if shown[0] in "−–" else f"+{shown}"
+    return shown if shown[0] in "−–" or not shown.strip("0.") else f"+{shown}"
 
 
 def show_p(p_value: float) -> str:
@@ -199,11 +201,12 @@ def show_relative(row: Comparison) -> str:
     """The difference in percent of the baseline's mean; empty where that is zero."""
     if not np.isfinite(row.difference) or row.baseline_mean == 0:
         return ""
-    return _minus(f"{100 * row.difference / row.baseline_mean:+.0f} %")
+    return f"{_signs(f'{100 * row.difference / row.baseline_mean:+.0f}')} %"
 
 
-def _minus(text: str) -> str:
-    return text.replace("-", "−")
+def _signs(number: str) -> str:
+    """With the true minus sign, and none before a number that was rounded to zero."""
+    return number.replace("-", "−") if number.strip("+-0.") else number.lstrip("+-")
 
 
 def _and(names: Sequence[str]) -> str:

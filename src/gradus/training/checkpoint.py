@@ -1,7 +1,7 @@
 """Checkpoints: everything a run needs to go on as if it had not stopped, without pickles.
 
-`state.safetensors` holds parameters, buffers and the optimiser's moments, `state.json` the counters. The
-folder appears by one rename, so a kill at any moment leaves the last complete one.
+`state.safetensors` holds parameters, buffers, the optimiser's moments and, in its header, the counters: one
+file, replaced by one rename, so a kill at any moment leaves the last complete one.
 """
 
 import json
@@ -9,12 +9,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from gradus.errors import ModelError
-from gradus.files import atomic_folder
+from gradus.files import atomic_file, remove_leftovers
+
+FILE = "state.safetensors"
 
 
 @dataclass
@@ -26,6 +28,7 @@ class Position:
         step: Steps done within the next one.
         steps: Steps done in all.
         documents: Documents encoded in all.
+        loss: Sum of the losses of the steps done within the epoch.
         seconds: Training time spent.
         best: Best validation metric, −∞ before the first.
         since_best: Validations since then.
@@ -35,6 +38,7 @@ class Position:
     step: int = 0
     steps: int = 0
     documents: int = 0
+    loss: float = 0.0
     seconds: float = 0.0
     best: float = float("-inf")
     since_best: int = 0
@@ -55,11 +59,10 @@ def save_checkpoint(
     tensors = {f"module.{name}": value.detach().contiguous() for name, value in module.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in state.items()}
-    with atomic_folder(folder) as aside:
+    header = {"fingerprint": fingerprint, "position": json.dumps(asdict(position))}
+    with atomic_file(folder / FILE) as aside:
         # A copy, since safetensors refuses tensors that share memory.
-        save_file({name: value.clone() for name, value in tensors.items()}, aside / "state.safetensors")
-        content = {"fingerprint": fingerprint, "position": asdict(position)}
-        (aside / "state.json").write_text(json.dumps(content), encoding="utf-8")
+        save_file({name: value.clone() for name, value in tensors.items()}, aside, header)
 
 
 def load_checkpoint(
@@ -70,13 +73,15 @@ def load_checkpoint(
     Raises:
         ModelError: No checkpoint there, a damaged one, or one of other settings or data.
     """
+    remove_leftovers(folder / FILE)
     try:
-        content = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-        tensors = load_file(folder / "state.safetensors")
-        position = Position(**content["position"])
+        with safe_open(folder / FILE, "pt") as file:
+            header = file.metadata()
+        tensors = load_file(folder / FILE)
+        position = Position(**json.loads(header["position"]))
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ModelError(f"{folder} holds no checkpoint to resume from: {error}") from None
-    if content.get("fingerprint") != fingerprint:
+    if header.get("fingerprint") != fingerprint:
         raise ModelError(
             f"{folder} was trained with other settings or data; resume with the same ones, or train anew"
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gradus.errors import MissingExtraError
+from gradus.files import atomic_file
 
 
 class MetricsLog:
@@ -20,7 +21,8 @@ class MetricsLog:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "metrics.jsonl"
         kept = [line for line in self._lines() if json.loads(line)["step"] <= after] if after else []
-        self.path.write_text("".join(kept), encoding="utf-8")
+        with atomic_file(self.path) as aside:
+            aside.write_text("".join(kept), encoding="utf-8")
         self.board: Any = None
         if tensorboard:
             try:

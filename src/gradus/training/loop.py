@@ -6,6 +6,7 @@ resumed from its last checkpoint gives the same parameters as one that was not.
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
@@ -92,7 +93,7 @@ class Run:
         self.log = MetricsLog(folder, settings.training.tensorboard, after=self.at.steps)
         self.started = clock() - self.at.seconds
         self.saved = clock()
-        self.losses: list[float] = []
+        self.losses: deque[float] = deque(maxlen=20)
         self.best: dict[str, Tensor] | None = None  # a state of the encoder that is not on disk yet
 
     def fit(self) -> Outcome:
@@ -102,7 +103,7 @@ class Run:
             ModelError: The loss is no longer a finite number.
         """
         self.task.train()
-        stopped = False
+        stopped = self._out_of_patience()
         while not stopped and self._share() < 1:
             # Whole epochs, unless a checkpoint lies within one or the time runs out within one.
             for batch in islice(self.batches.epoch(self.settings.seed, self.at.epoch), self.at.step, None):
@@ -110,9 +111,8 @@ class Run:
                 if self._share() >= 1:
                     break
                 self._checkpoint(self.settings.checkpoint_minutes)
-            if self.at.step == self.batches.steps:
-                self.at.epoch, self.at.step = self.at.epoch + 1, 0
-            stopped = self._end_of_epoch()
+            self._end_of_epoch()
+            stopped = self._out_of_patience()
         if self.validate is None:
             self._remember()
         self._checkpoint(0)
@@ -151,18 +151,21 @@ class Run:
             )
         self.at.steps, self.at.step = number + 1, self.at.step + 1
         self.at.documents += len(batch.documents)
+        self.at.loss += self.losses[-1]
         self.at.seconds = self.clock() - self.started
-        note = f"loss {np.mean(self.losses[-20:]):.3f}, {self._speed():.0f} documents/s"
+        note = f"loss {np.mean(self.losses):.3f}, {self._speed():.0f} documents/s"
         self.progress("training", round(1000 * min(1.0, self._share())), 1000, note)
 
-    def _end_of_epoch(self) -> bool:
-        """Validate, keep the model if it is the best, log, checkpoint; whether patience ran out."""
+    def _end_of_epoch(self) -> None:
+        """Validate, keep the model if it is the best, log. The time may have run out before the epoch did."""
         values = {
-            "loss": float(np.mean(self.losses)),
+            "loss": self.at.loss / self.at.step,
             "temperature": self.task.temperature,
             "documents_per_second": self._speed(),
         }
-        self.losses.clear()
+        self.at.loss = 0.0
+        if self.at.step == self.batches.steps:
+            self.at.epoch, self.at.step = self.at.epoch + 1, 0
         if self.validate is not None:
             with self.average.in_place_of(self.task):
                 values["validation"] = metric = self.validate()
@@ -172,6 +175,8 @@ class Run:
                 self._remember()
         self.at.seconds = self.clock() - self.started
         self.log.write(self.at.steps, {"seconds": self.at.seconds, "epoch": self.at.epoch} | values)
+
+    def _out_of_patience(self) -> bool:
         return 0 < self.settings.patience <= self.at.since_best
 
     def _remember(self) -> None:

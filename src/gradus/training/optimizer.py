@@ -52,7 +52,9 @@ def schedule(share: float, warmup: float) -> float:
     """
     if share < warmup:
         return max(0.01, share / warmup)
-    return max(0.01, 0.5 * (1 + math.cos(math.pi * (share - warmup) / max(1e-9, 1 - warmup))))
+    # A slow validation can carry the clock past the end, where the cosine would rise again.
+    falling = min(1.0, (share - warmup) / max(1e-9, 1 - warmup))
+    return max(0.01, 0.5 * (1 + math.cos(math.pi * falling)))
 
 
 def precision_of(name: str, device: torch.device) -> torch.dtype:

@@ -12,7 +12,7 @@ from typing import Any
 
 from gradus import __version__
 from gradus.catalog.samples import write_drawings
-from gradus.errors import GradusError, SettingsError
+from gradus.errors import SettingsError
 from gradus.evaluation.comparison import Comparison, compare
 from gradus.evaluation.results import Evaluation, write_evaluation
 from gradus.files import atomic_file
@@ -85,23 +85,19 @@ def demo(
         progress: Told about each stage.
 
     Raises:
-        SettingsError: `minutes` is not above 0.
-        GradusError: `out` holds files of these names that no demo wrote; or there are too few documents.
+        SettingsError: `minutes` is not above 0, or `out` holds files of these names that no demo wrote.
+        GradusError: There are too few documents to train on or to compare.
     """
     if not minutes > 0:
         raise SettingsError(f"minutes is {minutes}; the two models are compared at equal time, above 0")
     _draw(out, documents, seed, progress)
-    settings = read_settings(out / "drawings" / "gradus.toml").with_values({
-        "split.seed": seed,
-        "training.seed": seed,
-        "training.minutes": minutes,
-        "training.patience": 0,
-    })  # fmt: skip
+    settings = read_settings(out / "drawings" / "gradus.toml").with_values(_shared(minutes, seed))
     data = load_data(settings)
     trainings, evaluations = [], []
     for name, own in MODELS.items():
         model = out / "models" / name
-        shutil.rmtree(model, ignore_errors=True)
+        if model.exists():
+            shutil.rmtree(model)
         chosen = settings.with_values(own)
 
         def told(stage: str, done: int, total: int, note: str = "", name: str = name) -> None:
@@ -120,6 +116,11 @@ def demo(
     return DemoSummary(out / "report.html", _lines(out, report), comparisons)
 
 
+def _shared(minutes: float, seed: int) -> dict[str, Any]:
+    """What is set for both models; neither stops before its time is over."""
+    return {"training.minutes": minutes, "training.patience": 0, "training.seed": seed, "split.seed": seed}
+
+
 def _draw(out: Path, documents: int, seed: int, progress: Progress) -> None:
     """Have the drawings in `out`: those of an earlier demo where they are the same, else new ones."""
     marker, folder = out / _MARKER, out / "drawings"
@@ -133,7 +134,7 @@ def _draw(out: Path, documents: int, seed: int, progress: Progress) -> None:
     else:
         for taken in (folder, *(out / "models" / name for name in MODELS), out / "report.html"):
             if taken.exists():
-                raise GradusError(f"{taken} was not written by the demo; name another folder with --out")
+                raise SettingsError(f"{taken} was not written by the demo; name another folder with --out")
     if drawn == wanted and folder.is_dir():
         return
     # Until the drawings are there, the marker says only whose the folder is.
@@ -172,8 +173,8 @@ def _report(
 ) -> Report:
     baseline, system = evaluations
     metric = settings.evaluation.metrics[0]
-    # The hardest cell that has queries: nothing in it was seen in training.
-    cell = next(reversed([row.cell for row in comparisons if row.metric == metric]))
+    # Cells come in the order of what training has seen: the last one is the hardest.
+    cell = [row.cell for row in comparisons if row.metric == metric][-1]
     minutes, seed = settings.training.minutes, settings.training.seed
     return Report(
         title="Generated drawings of mechanical parts",
@@ -191,9 +192,7 @@ def _report(
         examples=choose_examples(baseline, system, data.judgments, cell, metric),
         examples_cell=cell,
         trainings=trainings,
-        commands=[
-            f"{_program()} demo --out {_quoted(out)} --documents {len(data.documents)} --minutes {minutes:g} --seed {seed}"
-        ],
+        commands=_commands(out, len(data.documents), minutes, seed),
         versions={
             "gradus": __version__,
             **{package: version(package) for package in ("torch", "numpy", "matplotlib")},
@@ -202,6 +201,30 @@ def _report(
         },
         limits=_LIMITS,
     )
+
+
+def _commands(out: Path, documents: int, minutes: float, seed: int) -> list[str]:
+    """The demo in one command, and the same in single steps."""
+    program, drawings = _program(), out / "drawings"
+    shared = f"--settings {_quoted(drawings / 'gradus.toml')}"
+    models = {name: out / "models" / name for name in MODELS}
+    both = " ".join(_quoted(model) for model in models.values())
+    return [
+        f"{program} demo --out {_quoted(out)} --documents {documents} --minutes {minutes:g} --seed {seed}",
+        "",
+        "# or step by step, in an empty folder:",
+        f"{program} sample drawings --out {_quoted(drawings)} --documents {documents} --seed {seed}",
+        *(
+            f"{program} train --out {_quoted(model)} {shared} {_flags(MODELS[name] | _shared(minutes, seed))}"
+            for name, model in models.items()
+        ),
+        f"{program} evaluate {both} {shared} {_flags({'split.seed': seed})}",
+        f"{program} compare {both}",
+    ]
+
+
+def _flags(values: dict[str, Any]) -> str:
+    return " ".join(f"--{key} {value}" for key, value in values.items())
 
 
 def _lines(out: Path, report: Report) -> list[str]:
@@ -216,9 +239,9 @@ def _lines(out: Path, report: Report) -> list[str]:
         f"{headline(report.leading)}:",
         *found,
         "",
-        f"The report:        {out / 'report.html'}",
-        f"Search:            {program} search {_quoted(out / 'models' / 'gradus')} {shlex.quote(QUERY)} --settings {settings}",
-        f"Your own catalogue: {program} init CATALOGUE, then {program} check, {program} train, {program} evaluate",
+        f"The report:          {out / 'report.html'}",
+        f"Search:              {program} search {_quoted(out / 'models' / 'gradus')} {shlex.quote(QUERY)} --settings {settings}",
+        f"Your own catalogue:  {program} init CATALOGUE, then {program} check, {program} train, {program} evaluate",
     ]
 
 

@@ -21,6 +21,7 @@ from gradus.encoders.words import as_text
 from gradus.errors import ModelError, SettingsError
 from gradus.evaluation.cells import answerable, rank
 from gradus.evaluation.metrics import parse_metric
+from gradus.files import remove_leftovers
 from gradus.judgments.weights import apply_weights
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
@@ -88,6 +89,8 @@ def train(
     """
     if not resume and (out / "model").exists():
         raise ModelError(f"{out} holds a model already; name another folder, or resume its training")
+    if resume:
+        remove_leftovers(out / "model")
     data = data or load_data(settings)
     judgments, split = data.judgments, data.split
     fields: dict[Side, Sequence[Field]] = {
