@@ -29,6 +29,7 @@ SYSTEMS = {
 }
 METRICS = ("nDCG@10", "ERR(max=4)@10", "RBP(p=0.9)")
 OUT = Path(__file__).parent / "results"
+WORK = Path("bench")
 
 
 def train_one(folder: Path, system: str, minutes: float, seed: int, out: Path) -> None:
@@ -48,8 +49,10 @@ def train_one(folder: Path, system: str, minutes: float, seed: int, out: Path) -
     with tempfile.TemporaryDirectory() as name:
         path = folder / "gradus.toml"
         if not path.exists():
-            path = Path(name) / "gradus.toml"
-            path.write_text(infer_settings((folder / "catalog.csv").resolve()), encoding="utf-8")
+            # Kept, since the cache of decoded images lies beside it.
+            path = WORK / folder.name / "gradus.toml"
+            with atomic_file(path) as aside:
+                aside.write_text(infer_settings((folder / "catalog.csv").resolve()), encoding="utf-8")
         values = {
             "training.minutes": 2 * minutes,
             "training.seed": seed,

@@ -127,6 +127,11 @@ class EncoderSettings(_Section):
     pixels: int = setting(64, "Side of the square that mini's images are resized to.", minimum=32)
     vocabulary: int = setting(30000, "Most subwords in mini's vocabulary.", minimum=256)
     learn_field_weights: bool = setting(True, "Learn the field weights, starting from the given ones.")
+    residual: float = setting(
+        0.01,
+        "Shrinkage λ of the vectors that documents with evidence get beside their content; 0 for no such vectors.",
+        minimum=0,
+    )
     separate: bool = setting(False, "Give queries and documents towers of their own.")
     freeze: bool = setting(False, "Train only projections and field weights, not pretrained towers.")
     layer_decay: float = setting(

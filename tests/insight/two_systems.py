@@ -24,7 +24,8 @@ CELL = "zero-shot"
 def png(width: int = 40, height: int = 30, mode: str = "RGB") -> bytes:
     """A picture's bytes."""
     file = io.BytesIO()
-    Image.effect_noise((width, height), 60).convert(mode).save(file, "PNG")
+    noise = np.random.default_rng(0).integers(0, 256, (height, width), np.uint8)
+    Image.fromarray(noise).convert(mode).save(file, "PNG")
     return file.getvalue()
 
 
@@ -40,7 +41,9 @@ def documents(**changes: Any) -> Table:
     return Table([f"d{i}" for i in range(6)], fields, columns)
 
 
-def judgments(queries: list[str | None], pictures: dict[int, bytes] | None = None, **changes: Any) -> Judgments:
+def judgments(
+    queries: list[str | None], pictures: dict[int, bytes] | None = None, **changes: Any
+) -> Judgments:
     """Query i finds document i mod 6 worth 1, the next one 0.5; nothing else is judged."""
     n = len(queries)
     table = Table(
@@ -56,7 +59,11 @@ def judgments(queries: list[str | None], pictures: dict[int, bytes] | None = Non
 
 
 def evaluation(
-    name: str, values: list[float], *, lists: dict[int, list[str]] | None = None, cells: tuple[str, ...] = (CELL,)
+    name: str,
+    values: list[float],
+    *,
+    lists: dict[int, list[str]] | None = None,
+    cells: tuple[str, ...] = (CELL,),
 ) -> Evaluation:
     """A system with the given value of the metric for each query; it returns d0, d1, d2 unless told."""
     ids = [f"q{i}" for i in range(len(values))]

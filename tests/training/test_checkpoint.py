@@ -57,6 +57,14 @@ def test_a_checkpoint_of_other_settings_or_data_is_refused(tmp_path: Path) -> No
         load_checkpoint(tmp_path, task, optimizer, "that")
 
 
+def test_a_checkpoint_of_other_towers_is_refused(tmp_path: Path) -> None:
+    task, optimizer = trained(1)
+    save_checkpoint(tmp_path, task, optimizer, POSITION, "this")
+    task.encoder.towers["text"].register_buffer("new", torch.zeros(1))
+    with pytest.raises(ModelError, match="written by a version of gradus with other towers"):
+        load_checkpoint(tmp_path, task, optimizer, "this")
+
+
 @pytest.mark.parametrize("damage", ["missing", "empty", "half", "foreign"])
 def test_what_is_no_checkpoint_is_named(tmp_path: Path, damage: str) -> None:
     from safetensors.torch import save_file

@@ -45,11 +45,11 @@ def test_the_same_seed_gives_the_same_parameters_and_another_seed_others(tmp_pat
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])
-@pytest.mark.parametrize("steps", [1, 3, 4, 7, 12])
+@pytest.mark.parametrize("steps", [1, 2, 3, 7, 11])
 def test_killed_at_any_step_and_resumed_it_is_the_run_that_was_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int, ema: float
 ) -> None:
-    # Three steps an epoch: within an epoch, at its last step, and after the last step of all.
+    # Three steps an epoch: within an epoch, at its last step, and before the last step of all.
     saved: dict[str, list[dict[str, Tensor]]] = {"whole": [], "parts": []}
 
     def run(name: str, resume: bool = False) -> None:
@@ -65,10 +65,10 @@ def test_killed_at_any_step_and_resumed_it_is_the_run_that_was_not(
 
     def killed(*given: object) -> None:
         nonlocal count
+        if count == steps:
+            raise Killed  # just before its next checkpoint: what it did since is on disk, but not counted
         done(*given)  # type: ignore[arg-type]
         count += 1
-        if count == steps:
-            raise Killed
 
     with monkeypatch.context() as patch:
         patch.setattr(gradus.training.loop, "save_checkpoint", killed)
@@ -172,7 +172,7 @@ def test_checkpoints_are_written_no_more_often_than_asked(
     monkeypatch.setattr(gradus.training.loop, "save_checkpoint", lambda *given: written.append(now[0]))
 
     def clock() -> float:
-        now[0] += 1
+        now[0] += 5
         return now[0]
 
     tiny_run(tmp_path, clock=clock, epochs=12, checkpoint_minutes=1.0).fit()

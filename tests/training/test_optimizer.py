@@ -6,6 +6,7 @@ import pytest
 import torch
 from tiny_task import tiny_task
 
+from gradus.errors import SettingsError
 from gradus.settings import EncoderSettings, TrainingSettings
 from gradus.training.optimizer import count_parameters, device_of, make_optimizer, precision_of, schedule
 
@@ -63,6 +64,12 @@ def test_names_of_precisions_and_devices() -> None:
     assert precision_of("auto", cpu) in (torch.float32, torch.bfloat16)
     assert device_of("cpu") == cpu
     assert device_of("auto").type in ("cpu", "cuda", "mps")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:99", ""])
+def test_a_device_that_is_not_there_is_named(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"training\.device is '{name}'"):
+        device_of(name)
 
 
 def test_parameters_are_counted() -> None:

@@ -1,11 +1,14 @@
 """An encoder from settings: which towers, how wide, and the vocabulary of the mini text tower."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 from gradus.catalog.fields import Field
+from gradus.catalog.table import ImageSource
 from gradus.encoders.encoder import SIDES, Encoder, Side, modality
 from gradus.encoders.mini_image import MiniImage
 from gradus.encoders.mini_text import MiniText
+from gradus.encoders.residual import Residual
 from gradus.encoders.subwords import Subwords
 from gradus.encoders.tower import Modality, Tower
 from gradus.errors import SettingsError
@@ -15,7 +18,12 @@ MINI_DIMENSIONS = 256
 
 
 def build_encoder(
-    settings: EncoderSettings, fields: Mapping[Side, Sequence[Field]], texts: Iterable[str]
+    settings: EncoderSettings,
+    fields: Mapping[Side, Sequence[Field]],
+    texts: Iterable[str],
+    images: Sequence[ImageSource] = (),
+    evidence: Sequence[str] = (),
+    cache: Path | None = None,
 ) -> Encoder:
     """A new encoder.
 
@@ -23,6 +31,9 @@ def build_encoder(
         settings: The towers and how they are trained.
         fields: The fields of each side; those of weight 0 are left out.
         texts: What the mini text tower's vocabulary is counted on; training texts only.
+        images: What the mini image tower's dictionary is learned from; training pictures only.
+        evidence: Ids of the documents that training has evidence for; they get the residual.
+        cache: Folder for decoded images; `None` keeps them in memory.
 
     Raises:
         ModelError: A side has no encoded field, or a pretrained model cannot be read.
@@ -42,9 +53,11 @@ def build_encoder(
             subwords = subwords or Subwords.train(texts, settings.vocabulary)
             made["text"] = MiniText(subwords, dimensions)
         if "image" in needed and settings.image == "mini":
-            made["image"] = MiniImage(settings.pixels, dimensions)
+            made["image"] = tower = MiniImage(settings.pixels, dimensions)
+            tower.fit(images, cache)
         towers |= {prefix + name: tower for name, tower in made.items()}
-    return Encoder(encoded, towers, dimensions, settings.learn_field_weights)
+    residual = Residual(evidence, dimensions, settings.residual) if settings.residual and evidence else None
+    return Encoder(encoded, towers, dimensions, settings.learn_field_weights, residual)
 
 
 def _sharing(separate: bool) -> list[tuple[str, tuple[Side, ...]]]:

@@ -14,6 +14,7 @@ from torch.nn import functional
 from gradus.catalog.fields import Field
 from gradus.catalog.table import Table
 from gradus.encoders.fusion import Fusion
+from gradus.encoders.residual import Residual
 from gradus.encoders.tower import Features, Modality, Tower
 from gradus.encoders.words import as_text
 from gradus.errors import ModelError
@@ -39,8 +40,23 @@ class Column:
     present: NDArray[np.bool_]
 
 
-Prepared = dict[str, Column]
-"""A table made ready for an encoder: every encoded field, by its name."""
+@dataclass(frozen=True)
+class Prepared:
+    """A table made ready for an encoder.
+
+    Attributes:
+        columns: Every encoded field, by its name.
+        evidence: (n,) each row's row in the residual; -1 for queries, and where there is none.
+    """
+
+    columns: Mapping[str, Column]
+    evidence: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.evidence)
+
+    def __getitem__(self, field: str) -> Column:
+        return self.columns[field]
 
 
 def modality(field: Field) -> Modality:
@@ -53,14 +69,16 @@ class Embedding:
     """What an encoder returns for n rows with f fields.
 
     Attributes:
-        merged: (n, D) the fused unit vectors.
+        merged: (n, D) the unit vectors, fields fused and the residual added.
         fields: (n, f, D) the unit vector of each field; zero where it is not there.
         present: (n, f) which fields are there.
+        penalty: What the residual adds to the objective; 0 without one.
     """
 
     merged: Tensor
     fields: Tensor
     present: Tensor
+    penalty: Tensor
 
 
 class Encoder(nn.Module):
@@ -73,6 +91,7 @@ class Encoder(nn.Module):
         dimensions: D, the length of an embedding. A tower whose `size` is D is used as it is;
             any other is joined by a learned linear projection.
         learn_field_weights: Whether the field weights are learned.
+        residual: What documents with evidence have beside their content; `None` for content alone.
 
     Raises:
         ModelError: A side has no encoded field, or a field's modality has no tower.
@@ -84,8 +103,10 @@ class Encoder(nn.Module):
         towers: Mapping[str, Tower],
         dimensions: int,
         learn_field_weights: bool,
+        residual: Residual | None = None,
     ) -> None:
         super().__init__()
+        self.residual = residual
         self.fields: dict[Side, tuple[Field, ...]] = {side: tuple(fields[side]) for side in SIDES}
         self.dimensions = dimensions
         self.learn_field_weights = learn_field_weights
@@ -142,10 +163,13 @@ class Encoder(nn.Module):
         missing = [f.name for f in self.fields[side] if f.name not in table.columns]
         if missing:
             raise ModelError(f"the model reads the {side} fields {missing}, which the table does not have")
-        return {
+        columns = {
             field.name: _column(self.tower(side, field), as_text(field, table.columns[field.name]), cache)
             for field in self.fields[side]
         }
+        if side == "document" and self.residual is not None:
+            return Prepared(columns, self.residual.rows(table.ids))
+        return Prepared(columns, np.full(len(table), -1))
 
     def forward(
         self,
@@ -187,7 +211,10 @@ class Encoder(nn.Module):
                 at = torch.from_numpy(here).to(self.device), torch.tensor(number, device=self.device)
                 vectors = vectors.index_put(at, unit[torch.from_numpy(place).to(self.device)])
         shown = torch.from_numpy(present).to(self.device)
-        return Embedding(self.fusion[side](vectors, shown, factors), vectors, shown)
+        merged, penalty = self.fusion[side](vectors, shown, factors), vectors.new_zeros(())
+        if side == "document" and self.residual is not None:
+            merged, penalty = self.residual(merged, prepared.evidence[rows], rng)
+        return Embedding(merged, vectors, shown, penalty)
 
     @torch.no_grad()
     def embed(
@@ -213,7 +240,7 @@ class Encoder(nn.Module):
             [(factors or {}).get(f.name, 1.0) for f in self.fields[side]], device=self.device
         )
         if rows is None:
-            rows = np.arange(len(next(iter(prepared.values())).present))
+            rows = np.arange(len(prepared))
         parts = [
             self(side, prepared, rows[start : start + batch], None, scale).merged.cpu().numpy()
             for start in range(0, len(rows), batch)

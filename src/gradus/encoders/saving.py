@@ -1,7 +1,8 @@
 """A saved model: a folder that a person can read and that loads without running any code from it.
 
 `config.json` says what the model is made of, `model.safetensors` holds every parameter, `towers/` what the
-towers need beside them (vocabulary, tokenizer, configs), `README.md` is the model card. No pickles.
+towers need beside them (vocabulary, tokenizer, configs), `residual.json` the ids of the documents that have a
+residual, `README.md` is the model card. No pickles.
 """
 
 import json
@@ -20,6 +21,7 @@ from gradus.encoders.encoder import SIDES, Encoder
 from gradus.encoders.lora import merged_state
 from gradus.encoders.mini_image import MiniImage
 from gradus.encoders.mini_text import MiniText
+from gradus.encoders.residual import Residual
 from gradus.encoders.tower import Tower
 from gradus.errors import ModelError
 from gradus.files import atomic_folder
@@ -49,11 +51,14 @@ def save_model(
                 place.mkdir(parents=True)
                 assert isinstance(tower, Tower)  # noqa: S101 - narrows ModuleDict's type
                 towers[key] = tower.save(place)
+            if encoder.residual is not None:
+                encoder.residual.save(aside)
             config = {
                 "format": FORMAT,
                 "gradus": gradus.__version__,
                 "dimensions": encoder.dimensions,
                 "learn_field_weights": encoder.learn_field_weights,
+                "residual": encoder.residual is not None,
                 "fields": {side: [asdict(field) for field in encoder.fields[side]] for side in SIDES},
                 "towers": towers,
             }
@@ -83,7 +88,9 @@ def load_model(folder: Path) -> Encoder:
             raise ModelError(f"{folder} was written by gradus {config['gradus']}; upgrade to read it")
         fields = {side: [Field(**field) for field in config["fields"][side]] for side in SIDES}
         towers = {key: _load_tower(folder / "towers" / key, part) for key, part in config["towers"].items()}
-        encoder = Encoder(fields, towers, config["dimensions"], config["learn_field_weights"])
+        dimensions = config["dimensions"]
+        residual = Residual.load(folder, dimensions) if config["residual"] else None
+        encoder = Encoder(fields, towers, dimensions, config["learn_field_weights"], residual)
         encoder.load_state_dict(load_file(folder / "model.safetensors"))
     except FileNotFoundError as error:
         # The reader of safetensors names no file.

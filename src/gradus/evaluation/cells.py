@@ -27,7 +27,8 @@ def evaluate_cells(
 ) -> Evaluation:
     """Rank each cell's documents for each of its queries and measure the order.
 
-    Queries without a positive judgment in the cell have nothing to be found and are left out.
+    Queries without a positive judgment in the cell have nothing to be found and are left out, and so is a
+    cell without any other query.
 
     Args:
         name: The system's name.
@@ -45,6 +46,8 @@ def evaluate_cells(
     results = {}
     for cell, (query_rows, document_rows) in cells.items():
         query_rows = answerable(judgments, query_rows, document_rows)
+        if not len(query_rows):
+            continue
         ranked, order, scores = rank(
             queries[query_rows], documents[document_rows], judgments, query_rows, document_rows, depth
         )

@@ -61,8 +61,10 @@ def compare(evaluations: Sequence[Evaluation], metrics: Sequence[str]) -> list[C
             mine, its = np.array(common).T
             for metric in [m for m in metrics if m in ours.per_query and m in theirs.per_query]:
                 a, b = ours.per_query[metric][mine], theirs.per_query[metric][its]
-                result = paired_permutation(b, a)
                 both = ~np.isnan(a) & ~np.isnan(b)
+                if not both.any():
+                    continue
+                result = paired_permutation(b, a)
                 rows.append(
                     Comparison(
                         cell, metric, baseline.name, other.name, float(a[both].mean()), float(b[both].mean()),

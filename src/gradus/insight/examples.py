@@ -19,7 +19,7 @@ from gradus.evaluation.results import Evaluation
 from gradus.judgments.judgments import Judgments
 
 RULE = (
-    "Chosen by a rule, not by hand. Queries are of four kinds: by picture; misspelt (a word that no document "
+    "Chosen by a rule, not by hand. Queries are told apart by kind: by picture; misspelt (a word that no document "
     "has, one slip of the fingers away from one that does); and the rest by their script. Of each kind the query "
     "is shown whose difference is the median, then of all queries the greatest gain and the greatest loss."
 )

@@ -202,6 +202,7 @@ def _svg(figure: "Figure", name: str, label: str) -> str:
     svg = re.sub(r"^<svg[^>]*>", f'{head} role="img" aria-label="{escape(label)}">', svg)
     svg = re.sub(r'(\bid="|url\(#|xlink:href="#)', rf"\g<1>{name}-", svg)
     svg = re.sub(r"font: ([\d.]+px) [^;\"]+", r"font-size: \1", svg)
+    svg = re.sub(r"font-family: [^;\"]+;? ?", "", svg)
     for variable, color in _PALETTE.items():
         svg = svg.replace(color, f"var(--{variable})")
     return svg.strip()

@@ -32,6 +32,7 @@ class Position:
         seconds: Training time spent.
         best: Best validation metric, −∞ before the first.
         since_best: Validations since then.
+        lines: Lines written to the metrics.
     """
 
     epoch: int = 0
@@ -42,6 +43,7 @@ class Position:
     seconds: float = 0.0
     best: float = float("-inf")
     since_best: int = 0
+    lines: int = 0
 
 
 def save_checkpoint(
@@ -85,7 +87,12 @@ def load_checkpoint(
         raise ModelError(
             f"{folder} was trained with other settings or data; resume with the same ones, or train anew"
         )
-    module.load_state_dict(_part(tensors, "module."))
+    try:
+        module.load_state_dict(_part(tensors, "module."))
+    except RuntimeError:
+        raise ModelError(
+            f"{folder} was written by a version of gradus with other towers; train anew"
+        ) from None
     state: dict[int, dict[str, Tensor]] = {}
     for name, value in _part(tensors, "optimizer.").items():
         index, key = name.split(".", 1)

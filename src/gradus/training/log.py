@@ -14,13 +14,16 @@ class MetricsLog:
     Args:
         folder: Where; made if missing.
         tensorboard: Also write `tensorboard/` in it.
-        after: Lines of later steps are dropped: those of a run that was killed after its checkpoint.
+        lines: How many of the lines there to keep: a run that was killed had gone on after its checkpoint.
+        step: The step that the run goes on from.
     """
 
-    def __init__(self, folder: Path, tensorboard: bool, after: int) -> None:
+    def __init__(self, folder: Path, tensorboard: bool, lines: int = 0, step: int = 0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "metrics.jsonl"
-        kept = [line for line in self._lines() if json.loads(line)["step"] <= after] if after else []
+        kept: list[str] = []
+        if lines and self.path.exists():
+            kept = self.path.read_text(encoding="utf-8").splitlines(keepends=True)[:lines]
         with atomic_file(self.path) as aside:
             aside.write_text("".join(kept), encoding="utf-8")
         self.board: Any = None
@@ -29,7 +32,7 @@ class MetricsLog:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
                 raise MissingExtraError("training.tensorboard", "tensorboard") from None
-            self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=after or None)
+            self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
 
     def write(self, step: int, values: dict[str, float]) -> None:
         """One line, flushed at once."""
@@ -43,10 +46,3 @@ class MetricsLog:
         """Flush what TensorBoard still holds."""
         if self.board is not None:
             self.board.close()
-
-    def _lines(self) -> list[str]:
-        if not self.path.exists():
-            return []
-        lines = self.path.read_text(encoding="utf-8").splitlines(keepends=True)
-        # A kill can cut the last line short.
-        return [line for line in lines if line.endswith("}\n")]

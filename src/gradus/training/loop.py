@@ -90,7 +90,7 @@ class Run:
         self.at = Position()
         if resume:
             self.at = load_checkpoint(folder / "checkpoint", self._state, self.optimizer, fingerprint)
-        self.log = MetricsLog(folder, settings.training.tensorboard, after=self.at.steps)
+        self.log = MetricsLog(folder, settings.training.tensorboard, self.at.lines, self.at.steps)
         self.started = clock() - self.at.seconds
         self.saved = clock()
         self.losses: deque[float] = deque(maxlen=20)
@@ -174,6 +174,7 @@ class Run:
                 self.at.best, self.at.since_best = metric, 0
                 self._remember()
         self.at.seconds = self.clock() - self.started
+        self.at.lines += 1
         self.log.write(self.at.steps, {"seconds": self.at.seconds, "epoch": self.at.epoch} | values)
 
     def _out_of_patience(self) -> bool:

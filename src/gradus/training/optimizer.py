@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from gradus.encoders.pretrained import PretrainedTower
+from gradus.errors import SettingsError
 from gradus.settings import EncoderSettings, TrainingSettings
 from gradus.training.task import Task
 
@@ -71,8 +72,17 @@ def precision_of(name: str, device: torch.device) -> torch.dtype:
 
 
 def device_of(name: str) -> torch.device:
-    """The device that `training.device` names: `auto` takes an accelerator where there is one."""
+    """The device that `training.device` names: `auto` takes an accelerator where there is one.
+
+    Raises:
+        SettingsError: PyTorch knows no such device, or this machine has none.
+    """
     if name != "auto":
+        try:
+            torch.empty(0, device=name)
+        except (RuntimeError, AssertionError) as error:
+            reason = str(error).partition("\n")[0]
+            raise SettingsError(f"training.device is {name!r}, which cannot be used here: {reason}") from None
         return torch.device(name)
     if torch.cuda.is_available():
         return torch.device("cuda")

@@ -31,7 +31,7 @@ def objective_of(settings: ObjectiveSettings) -> Objective:
 
 
 class Task(nn.Module):
-    """From a batch of rows to a loss: L = L_merged + λ Σ_f L_f, logits Z = L Rᵀ/τ with τ learned.
+    """From a batch of rows to a loss: L = L_merged + λ Σ_f L_f + penalty, logits Z = L Rᵀ/τ with τ learned.
 
     Args:
         encoder: Embeds both sides.
@@ -69,7 +69,8 @@ class Task(nn.Module):
             documents = self.encoder("document", self.documents, batch.documents, rng)
         pairs = batch.pairs.to(device)
         scale = self.log_scale.exp().clamp(max=1 / LOWEST_TEMPERATURE)
-        loss = self.objective(queries.merged @ documents.merged.T * scale, pairs)
+        logits = queries.merged @ documents.merged.T * scale
+        loss: Tensor = self.objective(logits, pairs) + documents.penalty
         if self.field_terms:
             for field in range(documents.fields.shape[1]):
                 here = documents.present[:, field]

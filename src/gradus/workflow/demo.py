@@ -44,7 +44,9 @@ _LIMITS = (
     "Each model was trained once, with one seed. The intervals hold the chance in which queries were asked, "
     "not the chance in training.",
     "The baseline is the habit of the field: pairs in a batch, each with the same weight. It is the same "
-    "encoder with the same training time, but neither model was tuned for these data.",
+    "encoder with the same training time, but neither model was tuned for these data. Equal time is not equal "
+    "passes over them: a batch of pairs encodes a document once for each of its pairs, and the epochs above "
+    "show how far each model came. With more minutes the difference may change.",
     "Both are small encoders trained from scratch within minutes. Pretrained encoders start higher, and what "
     "they gain from graded training has to be measured on its own.",
 )
@@ -180,7 +182,7 @@ def _report(
         title="Generated drawings of mechanical parts",
         introduction=(
             f"Two models learned to search {len(data.documents):,} drawings with queries in words and pictures, "
-            f"in English and Japanese. They share encoder, data and training time ({minutes:g} minutes each). "
+            f"in English and Japanese. They share encoder, data and training time ({minutes:g} min each). "
             "The baseline takes every judged pair as equally good; gradus learns how good each one is."
         ),
         baseline=baseline,
@@ -213,13 +215,13 @@ def _commands(out: Path, documents: int, minutes: float, seed: int) -> list[str]
         f"{program} demo --out {_quoted(out)} --documents {documents} --minutes {minutes:g} --seed {seed}",
         "",
         "# or step by step, in an empty folder:",
-        f"{program} sample drawings --out {_quoted(drawings)} --documents {documents} --seed {seed}",
+        f"{program} sample drawings {_quoted(drawings)} --documents {documents} --seed {seed}",
         *(
             f"{program} train --out {_quoted(model)} {shared} {_flags(MODELS[name] | _shared(minutes, seed))}"
             for name, model in models.items()
         ),
         f"{program} evaluate {both} {shared} {_flags({'split.seed': seed})}",
-        f"{program} compare {both}",
+        f"{program} compare {both} {shared}",
     ]
 
 

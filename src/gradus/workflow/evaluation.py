@@ -16,7 +16,7 @@ from gradus.workflow.data import Data, load_data
 def evaluate(
     settings: Settings, model: Path, *, progress: Progress = silent, data: Data | None = None
 ) -> Evaluation:
-    """Measure a model on every cell of the split that has documents and queries.
+    """Measure a model on every cell of the split that has a query with something to find.
 
     Args:
         settings: Names catalogue, judgments, split and metrics.
@@ -37,13 +37,12 @@ def evaluate(
     progress("embedding", 1, 2, "documents")
     documents = encoder.embed("document", encoder.prepare("document", data.documents, cache))
     progress("embedding", 2, 2, f"{time.monotonic() - started:.1f} s")
-    cells = {name: data.split.cell(name) for name in CELLS}
     return evaluate_cells(
         model.name,
         queries,
         documents,
         judgments,
-        {name: rows for name, rows in cells.items() if len(rows[0]) and len(rows[1])},
+        {name: data.split.cell(name) for name in CELLS},
         settings.evaluation.metrics,
         settings.evaluation.depth,
     )

@@ -98,9 +98,19 @@ def train(
         "document": data.documents.encoded,
     }
     torch.manual_seed(settings.training.seed)
-    encoder = build_encoder(settings.encoder, fields, _training_texts(data))
-    encoder.to(device_of(settings.training.device))
+    batches = make_batches(data, settings)
+    evidence = [data.documents.ids[row] for row in np.unique(batches.document)]
+    seen = list(_training_values(data))
     cache = cache_folder(settings)
+    encoder = build_encoder(
+        settings.encoder,
+        fields,
+        (value for field, value in seen if field.type != "image"),
+        [value for field, value in seen if field.type == "image"],
+        evidence,
+        cache,
+    )
+    encoder.to(device_of(settings.training.device))
     progress("preparing", 0, 2, "queries")
     queries = encoder.prepare("query", judgments.queries, cache)
     progress("preparing", 1, 2, "documents")
@@ -125,7 +135,7 @@ def train(
 
     run = Run(
         task,
-        make_batches(data, settings),
+        batches,
         settings,
         out,
         validate=validation.measure if validation.cells else None,
@@ -170,17 +180,18 @@ def _unusable_images(side: Side, table: Table, encoder: Encoder, prepared: Prepa
     )
 
 
-def _training_texts(data: Data) -> Iterator[str]:
-    """Every text of the training part of documents and queries, for the vocabulary."""
+def _training_values(data: Data) -> Iterator[tuple[Field, Any]]:
+    """Every encoded value of the training part of documents and queries, with its field."""
     sides = (
         (data.documents, data.split.document_part),
         (data.judgments.queries, data.split.query_part),
     )
     for table, part in sides:
         for field in table.encoded:
-            if field.type != "image":
-                values = as_text(field, table.columns[field.name])
-                yield from (v for v, p in zip(values, part, strict=True) if v is not None and p == "train")
+            values = as_text(field, table.columns[field.name])
+            yield from (
+                (field, v) for v, p in zip(values, part, strict=True) if v is not None and p == "train"
+            )
 
 
 class _Validation:
