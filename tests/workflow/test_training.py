@@ -44,7 +44,7 @@ def start(shop: Path, out: str, *flags: str) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.9])
+@pytest.mark.parametrize("ema", [0.0, pytest.param(0.9, marks=pytest.mark.slow)])
 def test_killed_with_signal_9_and_resumed_it_gives_the_same_model(tmp_path: Path, ema: float) -> None:
     shop = make_shop(tmp_path / "shop", PICTURES, "both")
     settings = settings_of(shop, epochs=20, ema=ema)

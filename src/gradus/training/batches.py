@@ -122,7 +122,7 @@ class PairBatches(Batches):
         key = queries[:, None] * self._width + documents[None, :]
         place = np.searchsorted(self._judged, key).clip(max=len(self._judged) - 1)
         ignored = self._judged[place] == key
-        ignored |= (documents[:, None] == documents[None, :]) | (queries[:, None] == queries[None, :])
+        # A copy of a query or a document is covered: its pair with the other one's partner is itself judged.
         np.fill_diagonal(ignored, False)
         ignored_query, ignored_document = np.nonzero(ignored)
         diagonal = torch.arange(len(dealt))

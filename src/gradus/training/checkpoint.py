@@ -28,7 +28,9 @@ class Position:
         step: Steps done within the next one.
         steps: Steps done in all.
         documents: Documents encoded in all.
-        loss: Sum of the losses of the steps done within the epoch.
+        loss: Sum of the losses since the last validation.
+        measured_step: Steps done in all at the last validation.
+        measured_share: Share of the training done at the last validation.
         seconds: Training time spent.
         best: Best validation metric, −∞ before the first.
         since_best: Validations since then.
@@ -40,6 +42,8 @@ class Position:
     steps: int = 0
     documents: int = 0
     loss: float = 0.0
+    measured_step: int = 0
+    measured_share: float = 0.0
     seconds: float = 0.0
     best: float = float("-inf")
     since_best: int = 0

@@ -28,6 +28,10 @@ from gradus.training.task import Task
 
 Clock = Callable[[], float]
 
+MEASURED_SHARE, MEASURED_STEPS = 0.05, 20
+"""A run is validated at the end of each epoch; within one when both are behind since the last time, because
+an epoch of pairs can be most of a run."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -110,8 +114,10 @@ class Run:
                 self._step(batch)
                 if self._share() >= 1:
                     break
+                if self._is_long_unmeasured() and not self._epoch_is_over():
+                    self._measure()
                 self._checkpoint(self.settings.checkpoint_minutes)
-            self._end_of_epoch()
+            self._measure()
             stopped = self._out_of_patience()
         if self.validate is None:
             self._remember()
@@ -156,15 +162,23 @@ class Run:
         note = f"loss {np.mean(self.losses):.3f}, {self._speed():.0f} documents/s"
         self.progress("training", round(1000 * min(1.0, self._share())), 1000, note)
 
-    def _end_of_epoch(self) -> None:
-        """Validate, keep the model if it is the best, log. The time may have run out before the epoch did."""
+    def _is_long_unmeasured(self) -> bool:
+        share, steps = self._share() - self.at.measured_share, self.at.steps - self.at.measured_step
+        return share >= MEASURED_SHARE and steps >= MEASURED_STEPS
+
+    def _epoch_is_over(self) -> bool:
+        return self.at.step == self.batches.steps
+
+    def _measure(self) -> None:
+        """Validate, keep the model if it is the best, log."""
         values = {
-            "loss": self.at.loss / self.at.step,
+            "loss": self.at.loss / (self.at.steps - self.at.measured_step),
             "temperature": self.task.temperature,
             "documents_per_second": self._speed(),
         }
-        self.at.loss = 0.0
-        if self.at.step == self.batches.steps:
+        self.at.loss, self.at.measured_step = 0.0, self.at.steps
+        self.at.measured_share = self._share()
+        if self._epoch_is_over():
             self.at.epoch, self.at.step = self.at.epoch + 1, 0
         if self.validate is not None:
             with self.average.in_place_of(self.task):

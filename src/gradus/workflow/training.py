@@ -32,7 +32,7 @@ from gradus.training.task import Task
 from gradus.workflow.data import Data, load_data
 
 VALIDATION_METRIC = "nDCG@10"
-VALIDATION_ROWS = 500
+VALIDATION_ROWS = 300
 """Most documents, and most queries, of a validation cell: validating must cost little beside an epoch."""
 
 
