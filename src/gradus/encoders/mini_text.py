@@ -31,7 +31,7 @@ class TextFeatures:
         self.present: NDArray[np.bool_] = np.diff(ragged.start) > 0
 
     def batch(self, rows: NDArray[np.int64], rng: np.random.Generator | None) -> dict[str, Tensor]:
-        """Subwords of the rows, whole words dropped with `WORD_DROPOUT` where `rng` is given."""
+        """Subwords of the rows; where `rng` is given, each word dropped with `WORD_DROPOUT`, but never all."""
         ragged = self.ragged
         begin, count = ragged.start[rows], ragged.start[rows + 1] - ragged.start[rows]
         offsets = np.cumsum(count) - count
@@ -43,7 +43,8 @@ class TextFeatures:
             width = int(word.max(initial=0)) + 1
             kept = rng.random((len(rows), width)) >= WORD_DROPOUT
             owner = np.repeat(np.arange(len(rows)), count)
-            factor = factor * kept[owner, word]
+            alive = np.bincount(owner, kept[owner, word], len(rows)) > 0
+            factor = factor * (kept | ~alive[:, None])[owner, word]
         return {
             "row": torch.from_numpy(ragged.row[where]),
             "factor": torch.from_numpy(factor.astype(np.float32)),
