@@ -69,7 +69,8 @@ def remove_leftovers(path: Path) -> None:
 
 def _named(error: OSError, path: Path) -> OSError:
     """The error, naming what was written: a full disk alone does not say where."""
-    error.filename = error.filename or str(path)
+    if error.errno is not None and error.filename is None:
+        error.filename = str(path)
     return error
 
 

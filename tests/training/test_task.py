@@ -82,7 +82,7 @@ def test_augmentation_comes_from_the_generator_alone() -> None:
         return float(task(BATCH, np.random.default_rng(seed), torch.float32).detach())
 
     assert drawn(1) == drawn(1)
-    assert drawn(1) != drawn(2)
+    assert len({drawn(seed) for seed in range(8)}) > 1
     assert torch.equal(loss(task), loss(task))
 
 

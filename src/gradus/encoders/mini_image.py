@@ -17,7 +17,7 @@ from gradus.catalog.table import ImageSource
 from gradus.encoders.patches import WIDTH, PatchDictionary
 from gradus.encoders.tower import Modality, Tower
 
-DROPOUT = 0.3
+DROPOUT = 0.5
 SAMPLE = 2500  # pictures that the dictionary is learned from
 
 
