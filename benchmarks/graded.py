@@ -153,6 +153,7 @@ def main() -> None:
     jobs = [
         (folder, seed, s) for members in groups.values() for folder, seed in members for s in args.systems
     ]
+    jobs.sort(key=lambda job: job[1])  # seed by seed, so that an interrupted run has whole seeds
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(run, jobs))
     show(groups, args.systems, args.minutes)

@@ -11,6 +11,9 @@ from gradus.errors import SettingsError
 from gradus.settings import EncoderSettings, TrainingSettings
 from gradus.training.task import Task
 
+FIELD_WEIGHT_RATE = 10.0
+"""Factor on the learning rate of field weights: few numbers, which Adam moves by no more than the rate a step."""
+
 
 def make_optimizer(task: Task, training: TrainingSettings, encoder: EncoderSettings) -> torch.optim.AdamW:
     """AdamW over everything that trains.
@@ -31,6 +34,8 @@ def make_optimizer(task: Task, training: TrainingSettings, encoder: EncoderSetti
     for tower in task.encoder.towers.values():
         if isinstance(tower, PretrainedTower):
             groups += tower.parameter_groups(training.pretrained_learning_rate, encoder.layer_decay)
+    weights = [p for p in task.encoder.fusion.parameters() if p.requires_grad]
+    groups.append({"params": weights, "lr": FIELD_WEIGHT_RATE * training.learning_rate})
     taken.update(id(parameter) for group in groups for parameter in group["params"])
     rest = [p for p in task.parameters() if p.requires_grad and id(p) not in taken]
     groups.append({"params": rest, "lr": training.learning_rate})
