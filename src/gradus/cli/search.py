@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gradus.cli.console import AsJson, print_json, print_table
+from gradus.cli.console import AsJson, print_json, print_table, shown_progress
 from gradus.cli.flags import with_settings
 from gradus.errors import SettingsError
 from gradus.settings import Settings
@@ -29,7 +29,9 @@ def search(
     """Search a catalogue by text, by picture, or by both."""
     from gradus.workflow.searching import search as run
 
-    hits = run(settings, model, text, image, k, dict(_factor(given) for given in factors or ()))
+    with shown_progress() as progress:
+        weights = dict(_factor(given) for given in factors or ())
+        hits = run(settings, model, text, image, k, weights, progress=progress)
     if as_json:
         print_json([hit.as_dict() for hit in hits])
         return

@@ -149,6 +149,12 @@ class Encoder(nn.Module):
         assert isinstance(fusion, Fusion)  # noqa: S101 - narrows ModuleDict's type
         return dict(zip(fusion.names, fusion.log_weights.detach().softmax(0).tolist(), strict=True))
 
+    def require(self, side: Side, table: Table) -> None:
+        """Raise a ModelError unless the table has every field that the model reads on that side."""
+        missing = [f.name for f in self.fields[side] if f.name not in table.columns]
+        if missing:
+            raise ModelError(f"the model reads the {side} fields {missing}, which the table does not have")
+
     def prepare(self, side: Side, table: Table, cache: Path | None = None) -> Prepared:
         """Tokenise and decode the encoded fields of a table, once.
 
@@ -160,9 +166,7 @@ class Encoder(nn.Module):
         Raises:
             ModelError: The table lacks one of the fields.
         """
-        missing = [f.name for f in self.fields[side] if f.name not in table.columns]
-        if missing:
-            raise ModelError(f"the model reads the {side} fields {missing}, which the table does not have")
+        self.require(side, table)
         columns = {
             field.name: _column(self.tower(side, field), as_text(field, table.columns[field.name]), cache)
             for field in self.fields[side]

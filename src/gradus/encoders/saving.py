@@ -80,8 +80,7 @@ def load_model(folder: Path) -> Encoder:
         ModelError: No model there, an incomplete one, or one of a later format.
         MissingExtraError: Its towers need a library that is not installed.
     """
-    if not (folder / "config.json").exists() and (folder / "model").is_dir():
-        folder = folder / "model"
+    folder = model_folder(folder)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if config["format"] > FORMAT:
@@ -99,6 +98,13 @@ def load_model(folder: Path) -> Encoder:
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder} holds a damaged model: {error}") from None
     return encoder.eval()
+
+
+def model_folder(folder: Path) -> Path:
+    """Where the model is: a training run's folder holds it as `model/`."""
+    if not (folder / "config.json").exists() and (folder / "model").is_dir():
+        return folder / "model"
+    return folder
 
 
 def _load_tower(folder: Path, config: dict[str, Any]) -> Tower:

@@ -1,6 +1,5 @@
 """Evaluation: a model on the four cells of the split."""
 
-import time
 from pathlib import Path
 
 from gradus.catalog.image_cache import cache_folder
@@ -11,6 +10,7 @@ from gradus.judgments.split import CELLS
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
 from gradus.workflow.data import Data, load_data
+from gradus.workflow.vectors import document_vectors
 
 
 def evaluate(
@@ -29,16 +29,12 @@ def evaluate(
     """
     data = data or load_data(settings)
     encoder = load_model(model)
-    cache = cache_folder(settings)
     judgments = data.judgments
-    started = time.monotonic()
-    progress("embedding", 0, 2, "queries")
-    queries = encoder.embed("query", encoder.prepare("query", judgments.queries, cache))
-    progress("embedding", 1, 2, "documents")
-    documents = encoder.embed("document", encoder.prepare("document", data.documents, cache))
-    progress("embedding", 2, 2, f"{time.monotonic() - started:.1f} s")
+    prepared = encoder.prepare("query", judgments.queries, cache_folder(settings))
+    queries = encoder.embed("query", prepared)
+    documents = document_vectors(settings, model, encoder, data.documents, progress)
     return evaluate_cells(
-        model.name,
+        _name(model),
         queries,
         documents,
         judgments,
@@ -46,3 +42,9 @@ def evaluate(
         settings.evaluation.metrics,
         settings.evaluation.depth,
     )
+
+
+def _name(model: Path) -> str:
+    """A system is named after its run's folder, also where `model/` within it was given."""
+    model = model.resolve()
+    return model.parent.name if model.name == "model" and (model / "config.json").exists() else model.name

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gradus.catalog.image_cache import cache_folder
 from gradus.catalog.images import decode_image
 from gradus.catalog.read import open_catalog
 from gradus.catalog.table import Table
@@ -14,7 +13,9 @@ from gradus.encoders.encoder import Encoder
 from gradus.encoders.nearest import nearest
 from gradus.encoders.saving import load_model
 from gradus.errors import ModelError
+from gradus.progress import Progress, silent
 from gradus.settings import Settings
+from gradus.workflow.vectors import document_vectors
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ def search(
     image: Path | None = None,
     k: int = 10,
     factors: Mapping[str, float] | None = None,
+    *,
+    progress: Progress = silent,
 ) -> list[Hit]:
     """The k best documents of the catalogue for a text, a picture, or both.
 
@@ -57,6 +60,7 @@ def search(
         image: A picture; goes to the query's image fields.
         k: How many documents.
         factors: Field name → factor on the weight of that field of the query.
+        progress: Told about the documents, where they have to be embedded first.
 
     Raises:
         ModelError: Neither text nor picture, or the model's queries have no field for it.
@@ -68,8 +72,7 @@ def search(
     if unknown:
         raise ModelError(f"the query has no field {sorted(unknown)[0]!r}: {_names(encoder)}")
     documents = open_catalog(settings)
-    cache = cache_folder(settings)
-    vectors = encoder.embed("document", encoder.prepare("document", documents, cache))
+    vectors = document_vectors(settings, model, encoder, documents, progress)
     asked = encoder.embed("query", encoder.prepare("query", query), factors=factors)
     order, scores = nearest(asked, vectors, k)
     return [

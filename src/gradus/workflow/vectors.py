@@ -1,0 +1,88 @@
+"""The documents' vectors, kept beside the settings, so that a second search does not embed the catalogue anew."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradus.catalog.image_cache import cache_folder
+from gradus.catalog.table import Table
+from gradus.encoders.encoder import Encoder
+from gradus.encoders.saving import model_folder
+from gradus.files import atomic_file
+from gradus.progress import Progress, silent
+from gradus.settings import Settings
+
+KEPT = 4
+"""Files of vectors that stay: one per model and state of the catalogue, the latest ones."""
+
+_BLOCK = 1024
+
+
+def document_vectors(
+    settings: Settings, model: Path, encoder: Encoder, documents: Table, progress: Progress = silent
+) -> NDArray[np.float32]:
+    """The vectors (n, D) of a catalogue's documents.
+
+    They are kept in `.gradus/vectors/` under a name made of the model's and the documents' content, and read from
+    there as long as neither changes.
+
+    Args:
+        settings: Say where the catalogue is.
+        model: The model's folder.
+        encoder: What `load_model(model)` gave.
+        documents: The catalogue.
+        progress: Told about each block of documents.
+
+    Raises:
+        ModelError: The catalogue lacks a field that the model reads.
+    """
+    encoder.require("document", documents)
+    folder = settings.resolve(".gradus/vectors")
+    path = folder / f"{_content(model_folder(model), encoder, documents)}.npy"
+    if path.exists():
+        path.touch()  # it is of use: others go first
+        kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
+        return kept
+    count = len(documents)
+    progress("embedding", 0, count, "decoding pictures" if _has_images(encoder) else "")
+    prepared = encoder.prepare("document", documents, cache_folder(settings))
+    vectors = np.zeros((count, encoder.dimensions), np.float32)
+    for start in range(0, count, _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, count))
+        vectors[rows] = encoder.embed("document", prepared, rows)
+        progress("embedding", int(rows[-1]) + 1, count, "")
+    with atomic_file(path) as aside, aside.open("wb") as file:
+        np.save(file, vectors, allow_pickle=False)
+    for old in sorted(folder.glob("*.npy"), key=lambda file: -file.stat().st_mtime_ns)[KEPT:]:
+        old.unlink(missing_ok=True)
+    return vectors
+
+
+def _content(model: Path, encoder: Encoder, documents: Table) -> str:
+    """A name for this model on these documents: equal contents, equal names."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in ("config.json", "model.safetensors"):
+        digest.update((model / name).read_bytes())
+    digest.update("\0".join(documents.ids).encode())
+    for field in encoder.fields["document"]:
+        for value in documents.columns[field.name]:
+            digest.update(_bytes(value))
+            digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def _bytes(value: Any) -> bytes:
+    """A value of a field as bytes; a picture's file by its size and time of change."""
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, Path) and value.exists():
+        facts = value.stat()
+        return f"{value}:{facts.st_size}:{facts.st_mtime_ns}".encode()
+    return repr(value).encode()
+
+
+def _has_images(encoder: Encoder) -> bool:
+    return any(field.type == "image" for field in encoder.fields["document"])
