@@ -45,7 +45,10 @@ def test_everything_trains_once_and_only_matrices_decay() -> None:
     assert sum(len(group["params"]) for group in optimizer.param_groups) == len(decay)
     assert all(decay[id(p)] == (0.1 if p.ndim > 1 else 0.0) for p in task.parameters())
     assert decay[id(task.log_scale)] == 0
-    assert {(group["lr"], group["peak"]) for group in optimizer.param_groups} == {(0.5, 0.5)}
+    rates = {id(p): (group["lr"], group["peak"]) for group in optimizer.param_groups for p in group["params"]}
+    field_weights = {id(p) for p in task.encoder.fusion.parameters()}
+    assert field_weights
+    assert all(rate == ((5.0, 5.0) if p in field_weights else (0.5, 0.5)) for p, rate in rates.items())
 
 
 def test_fixed_field_weights_are_left_to_themselves() -> None:

@@ -100,6 +100,7 @@ def train(
     torch.manual_seed(settings.training.seed)
     batches = make_batches(data, settings)
     evidence = [data.documents.ids[row] for row in np.unique(batches.document)]
+    progress("preparing", 0, 3, "vocabulary")
     seen = list(_training_values(data))
     cache = cache_folder(settings)
     encoder = build_encoder(
@@ -111,11 +112,11 @@ def train(
         cache,
     )
     encoder.to(device_of(settings.training.device))
-    progress("preparing", 0, 2, "queries")
+    progress("preparing", 1, 3, "queries")
     queries = encoder.prepare("query", judgments.queries, cache)
-    progress("preparing", 1, 2, "documents")
+    progress("preparing", 2, 3, "documents")
     documents = encoder.prepare("document", data.documents, cache)
-    progress("preparing", 2, 2, "")
+    progress("preparing", 3, 3, "")
     unusable = _unusable_images("query", judgments.queries, encoder, queries) + _unusable_images(
         "document", data.documents, encoder, documents
     )
