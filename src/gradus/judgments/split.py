@@ -23,7 +23,6 @@ from gradus.settings import SplitSettings
 PARTS = ("train", "validation", "novel")
 CELLS = ("in-domain", "novel-query", "novel-document", "zero-shot")
 
-_COLD_CELLS = CELLS[1:]
 _SIDES = {  # cell → whether its queries and whether its documents are unseen in training
     "in-domain": (False, False),
     "novel-query": (True, False),
@@ -74,12 +73,14 @@ class Split:
         return self._rows(name, "novel")
 
     def validation_cells(self) -> dict[str, tuple[Rows, Rows]]:
-        """The cold cells with validation in the place of novel, as `cell` gives them.
+        """The cells with validation in the place of novel, as `cell` gives them.
 
-        A cell without queries or without documents is left out.
+        A cell without queries or without documents is left out. In-domain, which holds nothing out, is
+        there to be weighed against the others: it alone would only ever ask for more training.
         """
-        cells = {name: self._rows(name, "validation") for name in _COLD_CELLS}
-        return {name: rows for name, rows in cells.items() if len(rows[0]) and len(rows[1])}
+        cells = {name: self._rows(name, "validation") for name in CELLS}
+        cells = {name: rows for name, rows in cells.items() if len(rows[0]) and len(rows[1])}
+        return cells if cells.keys() != {"in-domain"} else {}
 
     def counts(self, judgments: Judgments) -> dict[str, dict[str, int]]:
         """For every cell its `queries`, `documents` and judged `pairs`.
