@@ -59,9 +59,15 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove what writers of `path` left beside it when they were killed; none may be at work."""
+    """Remove what writers of `path` left beside it when they were killed; none may be at work.
+
+    A folder whose writer was killed between moving the old one away and the new one in is put back.
+    """
     for aside in path.parent.glob(f".{glob.escape(path.name)}.*"):
         if aside.is_dir():
+            old = aside / path.name
+            if aside.name.startswith(f".{path.name}.old.") and old.exists() and not path.exists():
+                old.replace(path)
             shutil.rmtree(aside)
         else:
             aside.unlink()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gradus.files import atomic_file, atomic_folder
+from gradus.files import atomic_file, atomic_folder, remove_leftovers
 
 Atomic = Callable[[Path], AbstractContextManager[Path]]
 
@@ -95,3 +95,38 @@ def test_others_may_read_what_was_written(atomic: Atomic, tmp_path: Path) -> Non
     with atomic(target) as aside:
         write(aside, "new")
     assert target.stat().st_mode & 0o044 == 0o044
+
+
+def test_leftovers_of_killed_writers_go_and_their_neighbours_stay(tmp_path: Path) -> None:
+    for name in ("model", "model2", ".model2.x1"):
+        (tmp_path / name).mkdir()
+    (tmp_path / ".model.x1").mkdir()
+    (tmp_path / ".model.x1" / "half").touch()
+    (tmp_path / ".model.x2").touch()
+    remove_leftovers(tmp_path / "model")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".model2.x1", "model", "model2"]
+
+
+def test_a_folder_moved_away_by_a_writer_killed_right_then_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model"
+    path.mkdir()
+    (path / "weights").write_text("old")
+    replace = Path.replace
+
+    def killed(self: Path, target: Path) -> Path:
+        if target == path:
+            raise KeyboardInterrupt  # as a kill, it ends the writer between its two renames
+        return replace(self, target)
+
+    writer = atomic_folder(path)
+    (writer.__enter__() / "weights").write_text("new")
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        writer.__exit__(None, None, None)
+    monkeypatch.undo()
+    assert not path.exists()
+    remove_leftovers(path)
+    assert [file.name for file in tmp_path.iterdir()] == ["model"]
+    assert (path / "weights").read_text() == "old"

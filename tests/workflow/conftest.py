@@ -1,13 +1,9 @@
-"""One thread for models this small; the builders of tiny checkpoints from the encoders' tests."""
+"""One thread for models this small."""
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "encoders"))
 
 
 @pytest.fixture(scope="session", autouse=True)
