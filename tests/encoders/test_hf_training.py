@@ -18,6 +18,7 @@ from gradus.errors import MissingExtraError, ModelError  # noqa: E402
 
 MAKERS = {
     "clip": tiny.save_clip,
+    "siglip": tiny.save_siglip,
     "siglip2": tiny.save_siglip2,
     "bert": tiny.save_bert,
     "vit": tiny.save_vit,
@@ -26,6 +27,7 @@ MAKERS = {
 CASES = [
     ("clip", "text"),
     ("clip", "image"),
+    ("siglip", "text"),
     ("siglip2", "text"),
     ("siglip2", "image"),
     ("bert", "text"),

@@ -53,14 +53,22 @@ def save_clip(folder: Path) -> Any:
 
 
 def save_siglip(folder: Path) -> Any:
-    """SigLIP with its fixed size, 32 × 32."""
-    from transformers import SiglipConfig, SiglipModel
+    """SigLIP with its fixed size, 32 × 32, and its own tokenizer, a SentencePiece model of 36 pieces."""
+    import sentencepiece
+    from transformers import SiglipConfig, SiglipModel, SiglipTokenizer
     from transformers.models.siglip.image_processing_pil_siglip import SiglipImageProcessorPil
 
     torch.manual_seed(2)
     vision = {**VISION_LAYERS, "image_size": 32, "patch_size": 8}
-    model = SiglipModel(SiglipConfig(text_config=text_options(), vision_config=vision))
-    return _saved(folder, model, tokenizer(), SiglipImageProcessorPil(size={"height": 32, "width": 32}))
+    text = text_options(vocab_size=36, bos_token_id=0, pad_token_id=1, eos_token_id=1)
+    model = SiglipModel(SiglipConfig(text_config=text, vision_config=vision))
+    pieces = io.BytesIO()
+    sentencepiece.SentencePieceTrainer.train(
+        sentence_iterator=iter(WORDS), model_writer=pieces, vocab_size=36, bos_id=0, eos_id=1, unk_id=2
+    )
+    (folder / "spiece.model").write_bytes(pieces.getvalue())
+    tokenizer = SiglipTokenizer(str(folder / "spiece.model"), model_max_length=12)
+    return _saved(folder, model, tokenizer, SiglipImageProcessorPil(size={"height": 32, "width": 32}))
 
 
 def save_siglip2(folder: Path) -> Any:
