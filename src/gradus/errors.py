@@ -22,6 +22,10 @@ class JudgmentsError(GradusError):
     """Judgments, a split, or a score-to-weight function are not usable."""
 
 
+class LogError(GradusError):
+    """A log cannot be read as described, or cannot support what is asked of it."""
+
+
 class ModelError(GradusError):
     """A model folder or checkpoint is missing, incomplete or of another make."""
 

@@ -12,6 +12,9 @@ from gradus.errors import SettingsError
 from gradus.settings import (
     CatalogSettings,
     EvaluationSettings,
+    Fields,
+    Names,
+    Numbers,
     Settings,
     TrainingSettings,
     from_mapping,
@@ -31,6 +34,8 @@ TABLES = st.dictionaries(
     max_size=3,
 )
 
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False)
+
 
 def values_of(hint: Any, metadata: Any) -> st.SearchStrategy[Any]:
     """Values that a setting allows."""
@@ -45,7 +50,8 @@ def values_of(hint: Any, metadata: Any) -> st.SearchStrategy[Any]:
         return st.integers(None if low is None else int(low), None if high is None else int(high))
     if hint is float:
         return st.floats(low, high, allow_nan=False)
-    return TEXTS if hint is str else TABLES
+    tables = {Fields: TABLES, Names: st.dictionaries(TEXTS, TEXTS), Numbers: st.dictionaries(TEXTS, NUMBERS)}
+    return TEXTS if hint is str else tables[hint]
 
 
 @st.composite

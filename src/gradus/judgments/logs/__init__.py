@@ -1,0 +1,1 @@
+"""A log of what people were shown and did, aggregated to cells."""

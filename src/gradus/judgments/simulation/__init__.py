@@ -1,0 +1,1 @@
+"""Logs made from a known truth, to hold estimators against."""

@@ -1,0 +1,48 @@
+"""`gradus.toml` as frozen dataclasses."""
+
+from gradus.settings.evidence import (
+    BusinessSettings,
+    ClicksSettings,
+    FusionSettings,
+    GradesSettings,
+    HierarchySettings,
+    LogSettings,
+)
+from gradus.settings.search import (
+    CatalogSettings,
+    EncoderSettings,
+    EvaluationSettings,
+    JudgmentsSettings,
+    ObjectiveSettings,
+    QuerySettings,
+    SplitSettings,
+    TrainingSettings,
+)
+from gradus.settings.section import Fields, Names, Numbers, section_name
+from gradus.settings.settings import Settings, from_mapping, read_settings, section_classes, to_mapping
+
+__all__ = [
+    "BusinessSettings",
+    "CatalogSettings",
+    "ClicksSettings",
+    "EncoderSettings",
+    "EvaluationSettings",
+    "Fields",
+    "FusionSettings",
+    "GradesSettings",
+    "HierarchySettings",
+    "JudgmentsSettings",
+    "LogSettings",
+    "Names",
+    "Numbers",
+    "ObjectiveSettings",
+    "QuerySettings",
+    "Settings",
+    "SplitSettings",
+    "TrainingSettings",
+    "from_mapping",
+    "read_settings",
+    "section_classes",
+    "section_name",
+    "to_mapping",
+]
