@@ -1,0 +1,37 @@
+"""User browsing model: examination depends on the position and on how far above the last click was.
+
+(Dupret and Piwowarski 2008.) With a distance that does not matter it is the position-based model; with no examination
+below a click it is the cascade; where people grow content with what they clicked, it follows that too. Its levels are
+harvested as positions are, and shrunk towards the curve of positions alone, so that rare combinations do no harm.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradus.judgments.clicks.by_position import position_trials
+from gradus.judgments.clicks.fit import Curve, Fit, positions
+from gradus.judgments.clicks.harvest import harvest
+from gradus.judgments.clicks.trials import make_trials
+from gradus.judgments.logs.cells import Cells
+
+_DISTANCES = 5
+"""Clicks this far above or farther count as one distance; 0 stands for no click above."""
+_STRENGTH = 20.0
+"""Clicks that the curve of positions is worth at every level."""
+
+
+def fit_browsing(cells: Cells) -> Fit:
+    """Levels are (position, distance)."""
+    depth = positions(cells)
+    by_position = harvest(position_trials(cells))
+    trials = make_trials(cells, _level(cells), depth * (_DISTANCES + 1), cells.impressions, cells.clicks)
+    towards = np.repeat(by_position.theta, _DISTANCES + 1)
+    found = harvest(trials, towards=towards, strength=_STRENGTH)
+    curve = Curve(by_position.theta, by_position.deviation)
+    return Fit("browsing", trials, found.theta, found.deviation, curve)
+
+
+def _level(cells: Cells) -> NDArray[np.int64]:
+    position = cells.position.astype(np.int64)
+    distance = np.where(cells.previous > 0, np.minimum(position - cells.previous, _DISTANCES), 0)
+    return (position - 1) * (_DISTANCES + 1) + distance

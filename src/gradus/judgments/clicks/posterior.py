@@ -1,0 +1,232 @@
+"""Attractiveness: from trials and θ to a posterior mean and an interval for every pair.
+
+The likelihood of a pair's attractiveness a, given θ, is Π_l (θ_l a)^c_l (1 − θ_l a)^(n_l − c_l). It is evaluated on a
+grid, evenly spaced in the logit of a, and multiplied by a prior over that grid, which is learned from the pairs
+themselves by the EM of nonparametric empirical Bayes (Laird 1978), stopped early so that it stays smooth. Pairs that
+were examined often differ from those that were not, since a ranker chose what to show: one prior for all would
+destroy the order of the tail. So there is one prior per band of exposure, and pairs between two bands mix both.
+
+Where clicks are many, the posterior is narrower than the grid; there it is normal in the logit (Laplace).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradus.judgments.clicks.trials import Trials
+from gradus.judgments.scores import LEVEL
+
+Floats = NDArray[np.float64]
+
+_LOGIT = np.linspace(-8.0, 5.0, 66)
+_GRID: Floats = 1 / (1 + np.exp(-_LOGIT))
+_UNIFORM: Floats = _GRID * (1 - _GRID)
+"""A flat density of a, on a grid that is even in the logit."""
+_SPACING = float(_LOGIT[1] - _LOGIT[0])
+_NARROW = 1.0
+"""Posteriors whose standard deviation is below this many grid spacings are Laplace's."""
+_ROUNDS = 150
+_SAMPLE = 2000
+_BAND = 400
+_MOST_BANDS = 24
+_CHUNK = 1 << 15
+_TAILS = (0.0, 0.025, 0.05, 0.075, 0.0999)
+"""Probabilities below an interval that are tried; the shortest interval is taken."""
+DEVIATES = 1.6448536269514722
+"""A normal lies within so many standard deviations of its mean with probability 0.9."""
+
+
+@dataclass(frozen=True)
+class Attractiveness:
+    """What the clicks say about each pair of the trials.
+
+    Attributes:
+        mean: (p,) posterior mean of the probability of a click once examined.
+        low: (p,) 5 % quantile of the posterior.
+        high: (p,) 95 % quantile.
+        exposure: (p,) Σ θ n, the impressions that were examined in all likelihood.
+    """
+
+    mean: Floats
+    low: Floats
+    high: Floats
+    exposure: Floats
+
+
+def attractiveness(
+    trials: Trials, theta: Floats, deviation: Floats | None = None, prior: str = "exposure", seed: int = 0
+) -> Attractiveness:
+    """Posterior of every pair's attractiveness.
+
+    Args:
+        trials: The counts.
+        theta: (levels,) examination of each level. Impressions at a level with NaN do not count.
+        deviation: (levels,) standard deviation of log θ; widens the intervals.
+        prior: exposure, global or none, as `clicks.prior`.
+        seed: Of the pairs that a prior is learned from, where they are many.
+    """
+    theta = np.clip(np.nan_to_num(theta), 0.0, 1 / _GRID[-1])
+    shown, clicks = trials.shown * (theta[trials.level] > 0), trials.clicks * (theta[trials.level] > 0)
+    exposure = trials.per_pair(shown * theta[trials.level])
+    clicked = trials.per_pair(clicks)
+    likelihood = _Likelihood(trials, theta, shown - clicks, clicked)
+    ratio = clicked / np.maximum(exposure, 1e-300)
+    centre, spread = likelihood.laplace(np.clip(ratio, _GRID[0], _GRID[-1]))
+    narrow = (spread < _NARROW * _SPACING) & (ratio < 1)
+    mean, low, high = (
+        _logistic(centre),
+        _logistic(centre - DEVIATES * spread),
+        _logistic(centre + DEVIATES * spread),
+    )
+    wide = np.flatnonzero(~narrow)
+    if len(wide):
+        index = _index(trials, clicked, exposure) if prior == "exposure" else np.zeros(len(trials))
+        bands = None if prior == "none" else _Bands(likelihood, index, wide, np.random.default_rng(seed))
+        for at in range(0, len(wide), _CHUNK):
+            pairs = wide[at : at + _CHUNK]
+            weight = likelihood(pairs) * (_UNIFORM if bands is None else bands.prior(index[pairs]))
+            mean[pairs], low[pairs], high[pairs] = _summary(weight)
+    if deviation is not None:
+        low, high = _widened(trials, shown, theta, deviation, exposure, mean, low, high)
+    return Attractiveness(mean, np.minimum(low, mean), np.maximum(high, mean), exposure)
+
+
+class _Likelihood:
+    """Likelihoods of pairs on the grid, each scaled to a maximum of 1."""
+
+    def __init__(self, trials: Trials, theta: Floats, missed: Floats, clicked: Floats) -> None:
+        self.trials, self.theta, self.missed, self.clicked = trials, theta, missed, clicked
+        self.table = np.log1p(-np.minimum(theta[:, None] * _GRID, 1 - 1e-9))
+
+    def __call__(self, pairs: NDArray[np.integer]) -> Floats:
+        """(len(pairs), grid)."""
+        trials = self.trials
+        start, length = trials.start[pairs], np.diff(trials.start)[pairs]
+        first = np.cumsum(length) - length
+        rows = np.arange(length.sum()) + np.repeat(start - first, length)
+        log = np.add.reduceat(self.missed[rows, None] * self.table[trials.level[rows]], first, axis=0)
+        log += self.clicked[pairs, None] * np.log(_GRID)
+        log -= log.max(axis=1, keepdims=True)
+        likelihood: Floats = np.exp(log)
+        return likelihood
+
+    def laplace(self, start: Floats, rounds: int = 8) -> tuple[Floats, Floats]:
+        """The mode of the likelihood in the logit, and its standard deviation there: Newton's method."""
+        trials, theta = self.trials, self.theta[self.trials.level]
+        pair = trials.pair
+        logit = np.log(start / (1 - start))
+        curvature = np.zeros(len(trials))
+        for _ in range(rounds):
+            a = _logistic(logit)
+            odds = theta / np.maximum(1 - theta * a[pair], 1e-9)
+            slope = (1 - a) * self.clicked - a * (1 - a) * trials.per_pair(self.missed * odds)
+            # The expected curvature of Σ m log(1 − θ a) in the logit, which is positive everywhere.
+            curvature = (a * (1 - a)) ** 2 * (
+                self.clicked / np.maximum(a, 1e-12) ** 2 + trials.per_pair(self.missed * odds**2)
+            )
+            curvature = np.maximum(curvature, 1e-9)
+            logit = np.clip(logit + np.clip(slope / curvature, -1, 1), _LOGIT[0], _LOGIT[-1])
+        return logit, 1 / np.sqrt(curvature)
+
+
+class _Bands:
+    """Priors over the grid, one per band of an index."""
+
+    def __init__(
+        self, likelihood: _Likelihood, index: Floats, pairs: NDArray[np.integer], rng: np.random.Generator
+    ) -> None:
+        count = 1 if np.ptp(index) == 0 else int(np.clip(len(pairs) // _BAND, 1, _MOST_BANDS))
+        order = pairs[np.argsort(index[pairs], kind="stable")]
+        centres, priors = [], []
+        for band in np.array_split(order, count):
+            sample = band if len(band) <= _SAMPLE else np.sort(rng.choice(band, _SAMPLE, replace=False))
+            centres.append(index[band].mean())
+            priors.append(_learned(likelihood(sample)))
+        self.centres, self.priors = np.array(centres), np.array(priors)
+
+    def prior(self, index: Floats) -> Floats:
+        """(len(index), grid) the prior of pairs with such an index, mixed from the two nearest bands."""
+        if len(self.centres) == 1:
+            return self.priors
+        place = np.interp(index, self.centres, np.arange(len(self.centres)))
+        lower = np.minimum(place.astype(int), len(self.centres) - 2)
+        share = (place - lower)[:, None]
+        mixed: Floats = (1 - share) * self.priors[lower] + share * self.priors[lower + 1]
+        return mixed
+
+
+def _index(trials: Trials, clicked: Floats, exposure: Floats) -> Floats:
+    """(p,) the log of the attractiveness that is expected of a pair from where and how often it was shown.
+
+    A Poisson regression of clicks, with log exposure as its offset, on the logarithms of the position, of the
+    impressions, and of the share of the query's pages that showed the document; with squares and products.
+    That is what the ranker that chose the positions knew.
+    """
+    pages = np.zeros(trials.query.max() + 1)
+    np.maximum.at(pages, trials.query, trials.impressions)
+    single = [trials.place, np.log(trials.impressions / pages[trials.query]), np.log(trials.impressions)]
+    columns = single + [one * other for at, one in enumerate(single) for other in single[at:]]
+    features = np.stack([np.ones(len(trials)), *columns], axis=1)
+    scale = features[:, 1:].std(axis=0)
+    features[:, 1:] = (features[:, 1:] - features[:, 1:].mean(axis=0)) / np.where(scale > 0, scale, 1.0)
+    weights = np.zeros(features.shape[1])
+    weights[0] = np.log((clicked.sum() + 0.5) / (exposure.sum() + 1.0))
+    ridge = np.diag(np.r_[0.0, np.full(features.shape[1] - 1, 1.0)])
+    for _ in range(20):
+        expected = exposure * np.exp(np.clip(features @ weights, -12, 0))
+        slope = features.T @ (clicked - expected) - ridge @ weights
+        step = np.linalg.solve((features * expected[:, None]).T @ features + ridge + 1e-9, slope)
+        weights += np.clip(step, -1, 1)
+        if np.abs(step).max() < 1e-6:
+            break
+    index: Floats = np.clip(features @ weights, -12, 0)
+    return index
+
+
+def _learned(likelihood: Floats) -> Floats:
+    """(grid,) the prior under which the pairs' clicks are most probable, approached by EM from a flat one."""
+    prior = np.full(likelihood.shape[1], 1 / likelihood.shape[1])
+    for _ in range(_ROUNDS):
+        weight = likelihood * prior
+        prior = (weight / weight.sum(axis=1, keepdims=True)).mean(axis=0)
+    return prior
+
+
+def _summary(weight: Floats) -> tuple[Floats, Floats, Floats]:
+    """Mean and shortest interval of posteriors (p, grid) that need not sum to 1."""
+    weight = weight / weight.sum(axis=1, keepdims=True)
+    mean = weight @ _GRID
+    below = np.cumsum(weight, axis=1)
+    low, high = _quantile(weight, below, 0.0), _quantile(weight, below, LEVEL)
+    for tail in _TAILS[1:]:
+        other_low, other_high = _quantile(weight, below, tail), _quantile(weight, below, tail + LEVEL)
+        shorter = other_high - other_low < high - low
+        low, high = np.where(shorter, other_low, low), np.where(shorter, other_high, high)
+    return mean, low, high
+
+
+def _quantile(weight: Floats, below: Floats, probability: float) -> Floats:
+    """(p,) quantiles; a grid point's weight is spread evenly over the spacing around it."""
+    index = np.argmax(below >= min(probability, 1 - 1e-9) * (1 - 1e-12), axis=1)
+    at = np.arange(len(weight)), index
+    part = (probability - (below[at] - weight[at])) / np.maximum(weight[at], 1e-300)
+    return _logistic(_LOGIT[index] + (np.clip(part, 0, 1) - 0.5) * _SPACING)
+
+
+def _widened(
+    trials: Trials, shown: Floats, theta: Floats, deviation: Floats, exposure: Floats,
+    mean: Floats, low: Floats, high: Floats,
+) -> tuple[Floats, Floats]:  # fmt: skip
+    """The interval with the uncertainty of θ in it: a is proportional to 1 / θ of the levels it was shown at."""
+    finite = np.where(np.isfinite(deviation), deviation, 1.0)[trials.level]
+    relative = trials.per_pair(shown * theta[trials.level] * finite) / np.maximum(exposure, 1e-300)
+    extra = DEVIATES * relative * mean
+    return (
+        np.clip(mean - np.hypot(mean - low, extra), 0, 1),
+        np.clip(mean + np.hypot(high - mean, extra), 0, 1),
+    )
+
+
+def _logistic(x: Floats) -> Floats:
+    return 1 / (1 + np.exp(-x))

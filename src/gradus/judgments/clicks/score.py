@@ -1,0 +1,78 @@
+"""From cells to scores: the chain of a log's evidence."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradus.judgments.clicks.curve import resampled
+from gradus.judgments.clicks.estimators import fit
+from gradus.judgments.clicks.fit import Curve, Fit
+from gradus.judgments.clicks.identify import Identifiability, identify
+from gradus.judgments.clicks.posterior import DEVIATES, attractiveness
+from gradus.judgments.clicks.utility import utility_of
+from gradus.judgments.logs.cells import Cells
+from gradus.judgments.scores import Scores
+from gradus.settings import ClicksSettings
+
+
+@dataclass(frozen=True)
+class ClickScores:
+    """What a log says.
+
+    Attributes:
+        scores: Score and interval of every pair that was shown.
+        fit: The click model behind them.
+        curve: Its position-bias curve, where it has one.
+        identifiability: What the log's swaps can tell.
+        exposure: (p,) examined impressions of each pair, as the model sees it.
+    """
+
+    scores: Scores
+    fit: Fit
+    curve: Curve | None
+    identifiability: Identifiability
+    exposure: NDArray[np.float64]
+
+
+def score_clicks(
+    cells: Cells, settings: ClicksSettings, root: Path = Path(), pages_per_day: float | None = None
+) -> ClickScores:
+    """Score every pair of a log.
+
+    Args:
+        cells: The log.
+        settings: Which model, which prior.
+        root: What `clicks.propensities` is relative to.
+        pages_per_day: Result pages a day, for advice on experiments.
+
+    Raises:
+        LogError: The model cannot be fitted to this log, with the reason and the remedy.
+        SettingsError: A model lacks what it needs.
+    """
+    identifiability = identify(cells)
+    propensities = root / settings.propensities if settings.propensities else None
+    model = fit(cells, settings.estimator, identifiability, propensities, pages_per_day)
+    curve = model.curve
+    if curve is not None and model.estimator in ("all-pairs", "browsing", "pbm"):
+        curve = resampled(curve, cells, settings.bootstrap, settings.seed)
+    trials = model.trials
+    found = attractiveness(trials, model.theta, model.deviation, settings.prior, settings.seed)
+    worth = utility_of(cells, trials)
+    score = np.clip(found.mean * worth.mean, 0, 1)
+    extra = DEVIATES * found.mean * worth.deviation
+    low = np.clip(score - np.hypot((found.mean - found.low) * worth.mean, extra), 0, score)
+    high = np.clip(score + np.hypot((found.high - found.mean) * worth.mean, extra), score, 1)
+    scores = Scores(
+        source="log",
+        queries=cells.queries,
+        documents=cells.documents,
+        query=trials.query.astype(np.int64),
+        document=trials.document.astype(np.int64),
+        score=score,
+        low=low,
+        high=high,
+        count=trials.impressions,
+    )
+    return ClickScores(scores, model, curve, identifiability, found.exposure)

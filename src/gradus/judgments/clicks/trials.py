@@ -1,0 +1,114 @@
+"""Trials: cells as an estimator sees them, so many chances of a click at so many levels of examination.
+
+Every click model here says the same thing in its own way: an impression of document d for query q at level l is
+examined with probability θ_l and, once examined, clicked with probability a_qd,
+
+    P(click) = θ_l · a_qd.
+
+Models differ in what a level is (the position; the position and the click above it), in which impressions count
+at all, and in how θ is found. What follows from θ, attractiveness with an interval, is the same for all.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradus.errors import LogError
+from gradus.judgments.logs.cells import Cells
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Counts by pair and level, sorted by pair.
+
+    Attributes:
+        query: (p,) rows of the cells' queries.
+        document: (p,) rows of the cells' documents.
+        impressions: (p,) impressions of the pair, whether they count or not.
+        place: (p,) mean of the logarithm of the positions they were at.
+        start: (p + 1,) the counts of pair i are those from start[i] to start[i + 1].
+        level: (m,) level of each count.
+        shown: (m,) impressions that count.
+        clicks: (m,) clicks among them.
+        levels: How many levels there are.
+    """
+
+    query: NDArray[np.int32]
+    document: NDArray[np.int32]
+    impressions: Floats
+    place: Floats
+    start: NDArray[np.int64]
+    level: NDArray[np.int32]
+    shown: Floats
+    clicks: Floats
+    levels: int
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+    @property
+    def pair(self) -> NDArray[np.int64]:
+        """(m,) the pair of each count."""
+        return np.repeat(np.arange(len(self)), np.diff(self.start))
+
+    def per_pair(self, values: Floats) -> Floats:
+        """(p, …) sums over each pair's counts of values (m, …)."""
+        return np.add.reduceat(values, self.start[:-1], axis=0) if len(self) else values[:0]
+
+    def per_level(self, values: Floats) -> Floats:
+        """(levels,) sums over each level's counts of values (m,)."""
+        total: Floats = np.bincount(self.level, values, self.levels).astype(np.float64)
+        return total
+
+    def take(self, pairs: NDArray[np.integer]) -> "Trials":
+        """The trials of some pairs, repeats allowed: what a resample needs."""
+        length = np.diff(self.start)[pairs]
+        start = np.r_[0, np.cumsum(length)]
+        rows = np.arange(start[-1]) + np.repeat(self.start[pairs] - start[:-1], length)
+        return Trials(
+            self.query[pairs], self.document[pairs], self.impressions[pairs], self.place[pairs],
+            start, self.level[rows], self.shown[rows], self.clicks[rows], self.levels,
+        )  # fmt: skip
+
+
+def make_trials(
+    cells: Cells, level: NDArray[np.integer], levels: int, shown: Floats, clicks: Floats
+) -> Trials:
+    """Group cells by pair and level.
+
+    Args:
+        cells: The cells.
+        level: (n,) level of each cell, from 0.
+        levels: How many levels there are.
+        shown: (n,) impressions of each cell that count; pairs without any keep their place, with a zero.
+        clicks: (n,) clicks among them.
+
+    Raises:
+        LogError: No cells.
+    """
+    if not len(cells):
+        raise LogError("the log holds no impressions that count; see the counts of what was filtered and why")
+    pair = cells.query.astype(np.int64) * len(cells.documents) + cells.document
+    key = pair * levels + level
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    first = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
+    pair = key[first] // levels
+    start = np.flatnonzero(np.r_[True, pair[1:] != pair[:-1]])
+    row = order[first[start]]
+    impressions = np.add.reduceat(cells.impressions[order], first[start])
+    logs = np.add.reduceat((cells.impressions * np.log(cells.position))[order], first[start])
+    return Trials(
+        cells.query[row],
+        cells.document[row],
+        impressions,
+        logs / np.maximum(impressions, 1e-300),
+        np.r_[start, len(first)],
+        (key[first] % levels).astype(np.int32),
+        np.add.reduceat(shown[order], first),
+        np.add.reduceat(clicks[order], first),
+        levels,
+    )
