@@ -229,4 +229,4 @@ def _widened(
 
 
 def _logistic(x: Floats) -> Floats:
-    return 1 / (1 + np.exp(-x))
+    return 1 / (1 + np.exp(-np.clip(x, -30, 30)))
