@@ -13,6 +13,7 @@ from gradus.cli.failures import Commands
 from gradus.cli.init import init
 from gradus.cli.sample import sample
 from gradus.cli.search import search
+from gradus.cli.simulate import simulate
 from gradus.cli.train import train
 from gradus.cli.weights import weights
 
@@ -47,6 +48,7 @@ _DATA, _MODEL, _LEARN = "Data", "Model", "Look around"
 app.command(rich_help_panel=_LEARN)(demo)
 app.add_typer(sample, name="sample", rich_help_panel=_LEARN)
 app.command(rich_help_panel=_LEARN)(weights)
+app.command(rich_help_panel=_LEARN)(simulate)
 app.command(rich_help_panel=_DATA)(init)
 app.command(rich_help_panel=_DATA)(check)
 app.command(rich_help_panel=_MODEL)(train)

@@ -1,0 +1,173 @@
+"""How much log is enough: train on judgments made from logs of growing size, measure against the truth.
+
+The judgments of a search are taken for the truth. People are simulated who search the part of it that training may
+see; what they click becomes judgments, by one estimator or another, and a model is trained on those. It is measured
+on the truth, beside two models that no log limits: one that knows the true scores, the ceiling, and one that knows
+only which pairs are relevant at all, each as much as the other, the floor.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradus.errors import LogError
+from gradus.judgments.clicks.score import score_clicks
+from gradus.judgments.judgments import Judgments
+from gradus.judgments.scores import Scores
+from gradus.judgments.simulation.simulate import Simulation, simulate_cells
+from gradus.judgments.simulation.truth import Truth, query_names, truth_of
+from gradus.progress import Progress, silent
+from gradus.settings import Settings
+from gradus.training.loop import Clock
+from gradus.workflow.data import load_data
+from gradus.workflow.evaluation import evaluate
+from gradus.workflow.training import train
+
+FLOOR, CEILING = "constant", "perfect"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One model of the study.
+
+    Attributes:
+        estimator: Its judgments' estimator; `constant` and `perfect` are the floor and the ceiling.
+        impressions: Size of its log; 0 for floor and ceiling.
+        pairs: Pairs it was trained on.
+        means: Cell of the split → mean of the leading metric; empty where the estimator refused.
+        refusal: Why the estimator refused the log, else empty.
+    """
+
+    estimator: str
+    impressions: int
+    pairs: int
+    means: dict[str, float]
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
+class NoiseStudy:
+    """All models of a study.
+
+    Attributes:
+        metric: The leading metric, which `means` hold.
+        points: Floor, ceiling, then one per size and estimator.
+    """
+
+    metric: str
+    points: tuple[Point, ...]
+
+    def survival(self, point: Point) -> dict[str, float]:
+        """Cell → share of the gain of perfect scores over constant ones that a point keeps; NaN without a gain."""
+        floor, ceiling = (self._named(name) for name in (FLOOR, CEILING))
+        return {
+            cell: (mean - floor.means[cell]) / gain if (gain := ceiling.means[cell] - floor.means[cell]) else np.nan
+            for cell, mean in point.means.items()
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+    def _named(self, name: str) -> Point:
+        return next(point for point in self.points if point.estimator == name)
+
+
+def study_noise(
+    settings: Settings,
+    out: Path,
+    simulation: Simulation | None = None,
+    impressions: Sequence[int] = (10_000, 100_000, 1_000_000),
+    estimators: Sequence[str] = ("auto", "ctr"),
+    *,
+    progress: Progress = silent,
+    clock: Clock = time.monotonic,
+) -> NoiseStudy:
+    """Run the study; models are trained as `settings` say and left in `out`.
+
+    Args:
+        settings: The search; its judgments are the truth.
+        out: Folder for the models.
+        simulation: People, policy and dirt; its truth and size are replaced.
+        impressions: Sizes of the log.
+        estimators: Names as `clicks.estimator` takes them.
+        progress: Told about each model.
+        clock: What `training.minutes` is measured with.
+
+    Raises:
+        GradusError: An input cannot be used; the type and the message say which and why. An estimator that
+            refuses a log is no error but a finding.
+    """
+    data = load_data(settings)
+    known = data.judgments.take(
+        (data.split.query_part != "novel")[data.judgments.query]
+        & (data.split.document_part != "novel")[data.judgments.document]
+    )
+    truth = truth_of(known)
+    metric = settings.evaluation.metrics[0]
+    jobs = [(FLOOR, 0), (CEILING, 0), *((name, size) for size in impressions for name in estimators)]
+    points = []
+    for number, (name, size) in enumerate(jobs):
+        progress("models", number, len(jobs), f"{name} {size:,}" if size else name)
+        try:
+            judgments, how = _judgments(settings, known, truth, simulation, name, size)
+        except LogError as refusal:
+            points.append(Point(name, size, 0, {}, str(refusal)))
+            continue
+        run = out / (f"{name}-{size}" if size else name)
+        train(how, run, data=replace(data, judgments=judgments), clock=clock)
+        cells = evaluate(how, run, data=data).cells
+        means = {cell: float(part.intervals[metric].mean) for cell, part in cells.items()}
+        points.append(Point(name, size, int(data.split.training(judgments).sum()), means))
+    progress("models", len(jobs), len(jobs), "")
+    return NoiseStudy(metric, tuple(points))
+
+
+def _judgments(
+    settings: Settings, known: Judgments, truth: Truth, simulation: Simulation | None, name: str, size: int
+) -> tuple[Judgments, Settings]:
+    """What one model of the study is trained on, and how."""
+    if name == CEILING:
+        return known, settings
+    if name == FLOOR:
+        relevant = known.take(known.score > 0)
+        return relevant, settings.with_values({"objective.weight": "constant"})
+    simulated = replace(simulation or Simulation(truth), truth=truth, impressions=size)
+    clicks = replace(settings.clicks, estimator=name)
+    return as_judgments(score_clicks(simulate_cells(simulated), clicks).scores, known), settings
+
+
+def as_judgments(scores: Scores, like: Judgments) -> Judgments:
+    """Scores of a log as judgments over the tables of others; the greatest score becomes 1.
+
+    Queries of the same text share their scores, since a log cannot tell them apart.
+    """
+    row = {text: place for place, text in enumerate(scores.queries)}
+    names = query_names(like.queries)
+    order = np.argsort(scores.query, kind="stable")
+    start = np.searchsorted(scores.query[order], np.arange(len(scores.queries) + 1))
+    query: list[NDArray[np.int64]] = []
+    taken: list[NDArray[np.int64]] = []
+    for place in np.unique(like.query):
+        at = row[names[place]]
+        rows = order[start[at] : start[at + 1]]
+        taken.append(rows)
+        query.append(np.full(len(rows), place))
+    rows = np.concatenate(taken)
+    document = np.array([like.documents.row_of[name] for name in scores.documents], np.int64)
+    top = max(float(scores.score[rows].max()), 1e-9)
+    return Judgments(
+        like.queries,
+        like.documents,
+        np.concatenate(query),
+        document[scores.document[rows]],
+        scores.score[rows] / top,
+        scores.low[rows] / top,
+        np.minimum(scores.high[rows] / top, 1.0),
+        np.full(len(rows), scores.source, object),
+    )
