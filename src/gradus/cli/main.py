@@ -11,9 +11,11 @@ from gradus.cli.demo import demo
 from gradus.cli.evaluate import evaluate
 from gradus.cli.failures import Commands
 from gradus.cli.init import init
+from gradus.cli.judge import judge
 from gradus.cli.sample import sample
 from gradus.cli.search import search
 from gradus.cli.simulate import simulate
+from gradus.cli.study import study
 from gradus.cli.train import train
 from gradus.cli.weights import weights
 
@@ -49,8 +51,10 @@ app.command(rich_help_panel=_LEARN)(demo)
 app.add_typer(sample, name="sample", rich_help_panel=_LEARN)
 app.command(rich_help_panel=_LEARN)(weights)
 app.command(rich_help_panel=_LEARN)(simulate)
+app.add_typer(study, name="study", rich_help_panel=_LEARN)
 app.command(rich_help_panel=_DATA)(init)
 app.command(rich_help_panel=_DATA)(check)
+app.command(rich_help_panel=_DATA)(judge)
 app.command(rich_help_panel=_MODEL)(train)
 app.command(rich_help_panel=_MODEL)(evaluate)
 app.command(rich_help_panel=_MODEL)(compare)

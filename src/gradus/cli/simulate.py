@@ -119,7 +119,7 @@ def simulate(
     from gradus.judgments.simulation.truth import drifting, truth_of
     from gradus.judgments.simulation.write import write_log
 
-    users, policy = _users(model, eta, gamma), Policy(noise, epochs, swaps, randomised)
+    users, policy = users_of(model, eta, gamma), Policy(noise, epochs, swaps, randomised)
     habits, traffic = Habits(trust, abandoned), Traffic(days, zipf, session, robots)
     dirt = Dirt(dropped, zero_based, double_clicks, duplicates, clock_jumps)
     truth = truth_of(read_judgments(settings, open_catalog(settings)))
@@ -134,7 +134,8 @@ def simulate(
         _print(written)
 
 
-def _users(model: Model, eta: float, gamma: float) -> "Users":
+def users_of(model: Model, eta: float = 1.0, gamma: float = 0.9) -> "Users":
+    """People of a click model."""
     from gradus.judgments.simulation.users import DBN, PBM, Browsing, Cascade
 
     match model:

@@ -57,6 +57,11 @@ class Judgments:
     def __len__(self) -> int:
         return len(self.query)
 
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """(p,) how much the interval says: 1 - (high - low), from 0 for anything to 1 for one number."""
+        return 1.0 - (self.high - self.low)
+
     def take(self, rows: Sequence[int] | NDArray[np.integer] | NDArray[np.bool_]) -> "Judgments":
         """The judgments of the given rows (or mask), over the same tables."""
         index = np.asarray(rows)

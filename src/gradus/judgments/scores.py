@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,9 @@ Floats = NDArray[np.float64]
 
 LEVEL = 0.9
 """Every interval [low, high] is meant to hold the true score with this probability."""
+
+Z = NormalDist().inv_cdf((1 + LEVEL) / 2)
+"""Half the width of such an interval of a normal distribution, in standard deviations."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,10 @@
 """The judgments file: one judged pair a row, in CSV, TSV, JSONL or Parquet.
 
 Columns: query_id, the query's fields (unless the queries have a file of their own), doc_id, score, and
-optionally low, high, source, query_split and doc_split.
+optionally low, high, source, query_split and doc_split. Other columns, such as counts of evidence, are for people.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,11 @@ def read_table_file(settings: Settings, documents: Table) -> JudgmentsFile:
 
 
 def write_judgments(
-    path: Path, judgments: Judgments, query_part: Labels | None = None, document_part: Labels | None = None
+    path: Path,
+    judgments: Judgments,
+    query_part: Labels | None = None,
+    document_part: Labels | None = None,
+    counts: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> None:
     """Write a judgments file that `read_table_file` reads back.
 
@@ -76,6 +80,7 @@ def write_judgments(
         judgments: The pairs, written in their order with their queries' fields.
         query_part: (n_queries,) the split label of each query, for the column query_split.
         document_part: (n_documents,) the split label of each document, for the column doc_split.
+        counts: Column name → (p,) numbers to write beside each judgment; reading leaves them out.
 
     Raises:
         JudgmentsError: Another extension; a query field named as one of the file's own columns; or image
@@ -85,7 +90,17 @@ def write_judgments(
         raise JudgmentsError(f"{path}: judgments are written as .csv or .parquet")
     query, document = judgments.query.tolist(), judgments.document.tolist()
     columns = {"query_id": pa.array([judgments.queries.ids[row] for row in query], pa.string())}
-    own = {"query_id", "doc_id", "score", "low", "high", "source", "query_split", "doc_split"}
+    own = {
+        "query_id",
+        "doc_id",
+        "score",
+        "low",
+        "high",
+        "source",
+        "query_split",
+        "doc_split",
+        *(counts or ()),
+    }
     for field in judgments.queries.fields:
         if field.name in own:
             raise JudgmentsError(
@@ -99,7 +114,7 @@ def write_judgments(
     for name, part, rows in (("query_split", query_part, query), ("doc_split", document_part, document)):
         if part is not None:
             columns[name] = pa.array([part[row] for row in rows], pa.string())
-    table = pa.table(columns)
+    table = pa.table(columns | dict(counts or {}))
     with atomic_file(path) as aside:
         if path.suffix == ".csv":
             pa.csv.write_csv(table, aside)

@@ -29,9 +29,6 @@ class LogSettings(Section):
     )
     half_life: float = setting(0.0, "Days after which an event counts half; 0 for no decay.", minimum=0)
     session_minutes: float = setting(30.0, "A pause as long as this ends a session.", minimum=0)
-    double_click_seconds: float = setting(
-        2.0, "A repeated action on the same page within this time is one.", minimum=0
-    )
     robot_events: int = setting(
         1000, "Sessions with more events than this in a day are robots'; 0 keeps all.", minimum=0
     )
@@ -65,11 +62,14 @@ class ClicksSettings(Section):
 class GradesSettings(Section):
     """Grades given by people."""
 
-    path: str = setting("", "File with a row per grade.")
+    path: str = setting("", "File with a row per grade, or a row per pair with a column per rater.")
     query: str = setting("query", "Column with the query's text or id.")
     document: str = setting("doc_id", "Column with the document's id.")
     grade: str = setting("grade", "Column with the grade.")
     rater: str = setting("rater", "Column with the rater; rows without it are one rater's.")
+    raters: tuple[str, ...] = setting(
+        (), "Columns with one rater's grades each, in place of grade and rater."
+    )
     scale: tuple[str, ...] = setting((), "The grades from worst to best; sorted as numbers when empty.")
     model: str = setting(
         "ordinal",
@@ -99,6 +99,9 @@ class HierarchySettings(Section):
     levels: tuple[str, ...] = setting(
         (), "Score of a document that shares the first 1, 2, … levels; evenly spaced up to 1 when empty."
     )
+    per_query: int = setting(
+        50, "Most documents per query that are judged by their category alone.", minimum=0
+    )
 
 
 @dataclass(frozen=True)
@@ -108,6 +111,7 @@ class FusionSettings(Section):
     gold: str = setting(
         "", "Judgments file with a small set that is trusted, to calibrate the others against."
     )
+    gold_scale: float = setting(1.0, "The gold score that counts as 1: 3 for grades 0 to 3.", minimum=1e-9)
     reference: str = setting(
         "", "The source that the others are calibrated to where they overlap, without a gold set."
     )

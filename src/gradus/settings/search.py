@@ -90,6 +90,7 @@ class ObjectiveSettings(Section):
 
     name: str = setting("many-to-many", "The objective.", choices=("info-nce", "pairwise", "many-to-many"))
     weight: str = setting("linear", "Score-to-weight function, as `gradus weights` lists them.")
+    confidence: bool = setting(False, "Multiply each weight by the confidence of its interval.")
     denominator: str = setting(
         "lower",
         "What a positive competes with in many-to-many: all, unjudged, or documents of lower weight.",

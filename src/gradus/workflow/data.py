@@ -31,7 +31,8 @@ class Data:
         """Names the settings and the data: a run may be resumed only with the same."""
         sections = to_mapping(settings)
         digest = hashlib.blake2b(json.dumps(sections, sort_keys=True).encode(), digest_size=16)
-        for numbers in (self.judgments.query, self.judgments.document, self.judgments.score):
+        pairs = self.judgments
+        for numbers in (pairs.query, pairs.document, pairs.score, pairs.low, pairs.high):
             digest.update(numbers.tobytes())
         for parts in (self.split.query_part, self.split.document_part):
             digest.update("".join(parts).encode())

@@ -8,7 +8,7 @@ only which pairs are relevant at all, each as much as the other, the floor.
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ from gradus.errors import LogError
 from gradus.judgments.clicks.score import score_clicks
 from gradus.judgments.judgments import Judgments
 from gradus.judgments.scores import Scores
+from gradus.judgments.simulation.policy import Policy
 from gradus.judgments.simulation.simulate import Simulation, simulate_cells
 from gradus.judgments.simulation.truth import Truth, query_names, truth_of
+from gradus.judgments.simulation.users import PBM, Users
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
 from gradus.training.loop import Clock
@@ -29,6 +31,14 @@ from gradus.workflow.evaluation import evaluate
 from gradus.workflow.training import train
 
 FLOOR, CEILING = "constant", "perfect"
+
+
+@dataclass(frozen=True)
+class Habit:
+    """How the simulated people click, and what they are shown."""
+
+    users: Users = field(default_factory=PBM)
+    policy: Policy = field(default_factory=lambda: Policy(epochs=6, swaps=0.2))
 
 
 @dataclass(frozen=True)
@@ -64,9 +74,11 @@ class NoiseStudy:
 
     def survival(self, point: Point) -> dict[str, float]:
         """Cell → share of the gain of perfect scores over constant ones that a point keeps; NaN without a gain."""
-        floor, ceiling = (self._named(name) for name in (FLOOR, CEILING))
+        floor, ceiling = (self.named(name) for name in (FLOOR, CEILING))
         return {
-            cell: (mean - floor.means[cell]) / gain if (gain := ceiling.means[cell] - floor.means[cell]) else np.nan
+            cell: (mean - floor.means[cell]) / gain
+            if (gain := ceiling.means[cell] - floor.means[cell])
+            else np.nan
             for cell, mean in point.means.items()
         }
 
@@ -74,14 +86,15 @@ class NoiseStudy:
         """For JSON."""
         return asdict(self)
 
-    def _named(self, name: str) -> Point:
+    def named(self, name: str) -> Point:
+        """The first point of an estimator."""
         return next(point for point in self.points if point.estimator == name)
 
 
 def study_noise(
     settings: Settings,
     out: Path,
-    simulation: Simulation | None = None,
+    habit: Habit | None = None,
     impressions: Sequence[int] = (10_000, 100_000, 1_000_000),
     estimators: Sequence[str] = ("auto", "ctr"),
     *,
@@ -93,7 +106,7 @@ def study_noise(
     Args:
         settings: The search; its judgments are the truth.
         out: Folder for the models.
-        simulation: People, policy and dirt; its truth and size are replaced.
+        habit: People and policy.
         impressions: Sizes of the log.
         estimators: Names as `clicks.estimator` takes them.
         progress: Told about each model.
@@ -115,7 +128,7 @@ def study_noise(
     for number, (name, size) in enumerate(jobs):
         progress("models", number, len(jobs), f"{name} {size:,}" if size else name)
         try:
-            judgments, how = _judgments(settings, known, truth, simulation, name, size)
+            judgments, how = _judgments(settings, known, truth, habit or Habit(), name, size)
         except LogError as refusal:
             points.append(Point(name, size, 0, {}, str(refusal)))
             continue
@@ -129,7 +142,7 @@ def study_noise(
 
 
 def _judgments(
-    settings: Settings, known: Judgments, truth: Truth, simulation: Simulation | None, name: str, size: int
+    settings: Settings, known: Judgments, truth: Truth, habit: Habit, name: str, size: int
 ) -> tuple[Judgments, Settings]:
     """What one model of the study is trained on, and how."""
     if name == CEILING:
@@ -137,7 +150,7 @@ def _judgments(
     if name == FLOOR:
         relevant = known.take(known.score > 0)
         return relevant, settings.with_values({"objective.weight": "constant"})
-    simulated = replace(simulation or Simulation(truth), truth=truth, impressions=size)
+    simulated = Simulation(truth, habit.users, habit.policy, impressions=size, seed=settings.clicks.seed)
     clicks = replace(settings.clicks, estimator=name)
     return as_judgments(score_clicks(simulate_cells(simulated), clicks).scores, known), settings
 

@@ -168,6 +168,12 @@ def make_batches(data: Data, settings: Settings) -> Batches:
         raise SettingsError(
             f"objective.weight {settings.objective.weight!r} gives no training pair a weight above 0"
         )
+    if settings.objective.confidence:
+        weight = weight * judgments.confidence
+        if not (weight > 0).any():
+            raise SettingsError(
+                "objective.confidence leaves no training pair a weight above 0: every interval goes from 0 to 1"
+            )
     kind = ManyToManyBatches if settings.objective.name == "many-to-many" else PairBatches
     return kind(judgments.query, judgments.document, weight, settings.training.batch)
 

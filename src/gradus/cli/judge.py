@@ -1,0 +1,80 @@
+"""`gradus judge`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gradus.cli.console import AsJson, print_json, print_table, print_text, shown_progress
+from gradus.cli.flags import with_settings
+from gradus.settings import Settings
+
+if TYPE_CHECKING:
+    from gradus.workflow.judging import Judged
+
+
+def _inspect(log: Path | None) -> None:
+    """An eager option, since looking at a log needs no gradus.toml."""
+    if log is None:
+        return
+    from gradus.judgments.logs.propose import propose
+
+    print_text(propose(log).toml())
+    raise typer.Exit
+
+
+@with_settings("catalog", "query", "log", "clicks", "grades", "business", "hierarchy", "fusion")
+def judge(
+    settings: Settings,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Gets judgments, audit and curve.")] = Path(
+        "judged"
+    ),
+    inspect: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="LOG",
+            callback=_inspect,
+            is_eager=True,
+            help="Look at a log and propose its section [log].",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Turn evidence (logs, grades, business scores, hierarchies) into judgments with intervals."""
+    from gradus.workflow.judging import judge as run
+
+    with shown_progress() as progress:
+        judged = run(settings, out, progress=progress)
+    if as_json:
+        print_json(
+            judged.audit.as_dict() | {"files": {name: str(path) for name, path in judged.files.items()}}
+        )
+        return
+    _print(judged)
+
+
+def _print(judged: "Judged") -> None:
+    fused = judged.fused
+    print_table(
+        "Evidence",
+        ("source", "pairs", "evidence"),
+        [
+            (name, f"{int((fused.count[:, column] > 0).sum()):,}", f"{fused.count[:, column].sum():,.0f}")
+            for column, name in enumerate(fused.sources)
+        ],
+    )
+    if judged.log is not None:
+        summary = judged.log.summary
+        print_text(
+            f"{summary.read:,} rows read = {summary.used:,} used + {sum(summary.filtered.values()):,} filtered "
+            f"+ {sum(summary.rejected.values()):,} rejected",
+            judged.log.clicks.identifiability.reason(),
+            *(f"{finding.severity}: {finding.text} {finding.remedy}" for finding in judged.log.findings),
+        )
+    if judged.left_out:
+        print_text(f"{judged.left_out:,} pairs left out: their document or query is not known here")
+    print_text(
+        f"{len(fused) - judged.left_out:,} judgments in {judged.files['judgments']}; what they rest on in "
+        f"{judged.files['page']}",
+        f'Next: set judgments.path = "{judged.files["judgments"]}" in gradus.toml, then gradus train',
+    )

@@ -1,0 +1,86 @@
+"""`gradus study`: what a search's evidence is worth."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gradus.cli.console import AsJson, print_json, print_table, print_text, shown_progress
+from gradus.cli.flags import with_settings
+from gradus.cli.simulate import Model, users_of
+from gradus.settings import Settings
+
+study = typer.Typer(help="Find out what a search's evidence is worth.")
+
+
+@study.callback()
+def _study() -> None:
+    """Keep `noise` a sub-command while it is the only one."""
+
+
+@study.command()
+@with_settings("catalog", "query", "judgments", "split", "encoder", "objective", "training", "clicks")
+def noise(
+    settings: Settings,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Gets models, table and plot.")] = Path("study"),
+    impressions: Annotated[
+        list[int] | None, typer.Option(min=100, help="A size of the log; give it several times.")
+    ] = None,
+    estimators: Annotated[
+        list[str] | None, typer.Option("--estimator", help="As clicks.estimator; give it several times.")
+    ] = None,
+    model: Annotated[Model, typer.Option(help="How the simulated people click.")] = Model.PBM,
+    noise: Annotated[float, typer.Option(help="Error of the logging ranker, on the scale of scores.")] = 0.3,
+    epochs: Annotated[int, typer.Option(help="Rankers that follow each other over the log.")] = 6,
+    swaps: Annotated[float, typer.Option(help="Probability that neighbours change places.")] = 0.2,
+    as_json: AsJson = False,
+) -> None:
+    """How much log is enough: train on judgments made from simulated logs, measure against the truth.
+
+    The search's judgments are the truth. Beside each size of log and estimator there are a floor, which knows
+    what is relevant but not how relevant, and a ceiling, which knows all scores.
+    """
+    from gradus.files import atomic_file
+    from gradus.insight.noise_plot import plot_noise
+    from gradus.judgments.simulation.policy import Policy
+    from gradus.workflow.noise_study import CEILING, FLOOR, Habit, study_noise
+
+    habit = Habit(users_of(model), Policy(noise, epochs, swaps))
+    sizes = sorted(set(impressions or (10_000, 100_000, 1_000_000)))
+    names = list(dict.fromkeys(estimators or ("auto", "ctr")))
+    with shown_progress() as progress:
+        found = study_noise(settings, out, habit, sizes, names, progress=progress)
+    with atomic_file(out / "noise.json") as aside:
+        aside.write_text(json.dumps(found.as_dict(), indent=1), encoding="utf-8")
+    curves = {
+        name: [(p.impressions, p.means) for p in found.points if p.estimator == name and p.means]
+        for name in names
+    }
+    plot = out / "noise.svg"
+    plot_noise(plot, found.metric, found.named(FLOOR).means, found.named(CEILING).means, curves)
+    if as_json:
+        print_json(found.as_dict())
+        return
+    cells = list(found.named(CEILING).means)
+    print_table(
+        f"{found.metric} against the truth, and the share of the gain of perfect scores that survives",
+        ("judgments from", "impressions", *cells),
+        [
+            (
+                point.estimator,
+                f"{point.impressions:,}" if point.impressions else "–",
+                *(
+                    f"{point.means[cell]:.3f} ({found.survival(point)[cell]:.0%})"
+                    if point.means
+                    else "refused"
+                    for cell in cells
+                ),
+            )
+            for point in found.points
+        ],
+    )
+    print_text(
+        *(f"{p.estimator}, {p.impressions:,} impressions: {p.refusal}" for p in found.points if p.refusal),
+        f"{plot} and {out / 'noise.json'} written",
+    )

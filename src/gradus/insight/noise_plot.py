@@ -1,0 +1,54 @@
+"""The plot of the study of how much log is enough."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gradus.errors import GradusError
+from gradus.files import atomic_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_COLUMNS = 2
+
+
+def plot_noise(
+    path: Path,
+    metric: str,
+    floor: "Mapping[str, float]",
+    ceiling: "Mapping[str, float]",
+    curves: "Mapping[str, Sequence[tuple[int, Mapping[str, float]]]]",
+) -> None:
+    """Draw the metric over the size of the log, a panel per cell of the split, between floor and ceiling.
+
+    Args:
+        path: Where to: .svg, .png or .pdf.
+        metric: Its name.
+        floor: Cell → mean of the model that knows no scores.
+        ceiling: Cell → mean of the model that knows the true ones.
+        curves: Estimator → (impressions, cell → mean), by growing size.
+
+    Raises:
+        GradusError: An extension that matplotlib does not write.
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    rows = -(-len(ceiling) // _COLUMNS)
+    figure = Figure(figsize=(8, 3 * rows), layout="constrained")
+    panels = figure.subplots(rows, _COLUMNS, sharex=True, squeeze=False).ravel()
+    for panel, cell in zip(panels, ceiling, strict=False):
+        panel.axhline(ceiling[cell], color="#888", linestyle=(0, (1, 1)), label="perfect scores")
+        panel.axhline(floor[cell], color="#888", linestyle=(0, (4, 2)), label="constant scores")
+        for name, points in curves.items():
+            panel.plot([size for size, _ in points], [means[cell] for _, means in points], "o-", label=name)
+        panel.set(xscale="log", title=cell, ylabel=metric)
+    for panel in panels[-_COLUMNS:]:
+        panel.set_xlabel("impressions in the log")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    suffix = path.suffix.removeprefix(".").lower()
+    if suffix not in figure.canvas.get_supported_filetypes():
+        raise GradusError(f"cannot draw the study into {path}; name a file .svg, .png or .pdf")
+    with atomic_file(path) as aside, rc_context({"svg.hashsalt": "gradus"}):
+        figure.savefig(aside, format=suffix, metadata={"Date": None} if suffix == "svg" else None)

@@ -1,0 +1,1 @@
+"""Grades that people gave: read, checked for agreement, and combined into scores."""

@@ -1,0 +1,159 @@
+"""Aggregation: from impressions to cells, with a count of everything that was left out."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from gradus.errors import LogError
+from gradus.judgments.logs.cells import Cells
+from gradus.judgments.logs.collect import collect_cells, count_rows
+from gradus.judgments.logs.context import click_intervals, with_context
+from gradus.judgments.logs.engine import Engine, Table, ibis
+from gradus.judgments.logs.filters import REPEATED, merged, page_marks, robots, session_days
+from gradus.judgments.logs.grouping import Grouping
+from gradus.judgments.logs.impressions import Actions, Impressions, with_dwell
+from gradus.judgments.logs.queries import Normaliser, read_synonyms
+from gradus.judgments.logs.screening import FILTERS, Screen, first_rank, first_ranks, reasons, rejected
+from gradus.judgments.logs.summary import Day, LogSummary
+from gradus.settings.evidence import LogSettings
+
+
+@dataclass(frozen=True)
+class Aggregation:
+    """A log, aggregated.
+
+    Attributes:
+        cells: The counts.
+        summary: What became of the rows.
+    """
+
+    cells: Cells
+    summary: LogSummary
+
+
+def aggregate(
+    engine: Engine,
+    impressions: Impressions,
+    settings: LogSettings,
+    now: datetime | None = None,
+    rejects: Path | None = None,
+) -> Aggregation:
+    """Aggregate the impressions of a log to cells.
+
+    Args:
+        engine: What runs the expressions; its folder holds what is in between.
+        impressions: As `read_impressions` gives them.
+        settings: `[log]`.
+        now: The moment after which nothing can have happened; the present when `None`.
+        rejects: Where broken impressions are written as Parquet, with their `reason`; nowhere when `None` or
+            when there are none.
+
+    Raises:
+        LogError: Nothing of the log is usable, or it lacks the times that a window or half-life needs.
+    """
+    actions = Actions(settings.actions)
+    table = with_dwell(impressions.table, actions, settings.dwell)
+    codes, queries, blank = _queries(engine, table, settings)
+    ranks = engine.row(first_ranks(table)) if settings.rank == "auto" else {"at_0": 0, "at_1": 0}
+    screen = Screen(
+        first=first_rank(settings.rank, **ranks),
+        page=settings.page,
+        now=now or datetime.now(UTC),
+        timed=impressions.timed,
+        blank=tuple(blank),
+    )
+    by_reason = {row["reason"]: row["rows"] for row in engine.rows(reasons(table, screen)).to_pylist()}
+    counts = _Counts(dict(impressions.left_out), {})
+    for reason, rows in by_reason.items():
+        if reason is not None:
+            (counts.filtered if reason in FILTERS else counts.rejected)[reason] = int(rows)
+    if counts.rejected and rejects is not None:
+        engine.write(rejected(table, screen), rejects)
+    if None not in by_reason:
+        found = ", ".join(f"{reason} ({n:,})" for reason, n in {**counts.rejected, **counts.filtered}.items())
+        raise LogError(f"the log holds no impression that can be used: {found or 'it is empty'}")
+
+    rows = screen.usable(table)
+    days = engine.keep(session_days(rows, actions, impressions.timed), "session_days")
+    rows, days = _without_robots(engine, rows, days, settings, counts)
+    rows, pages = _without_repeats(engine, rows, actions)
+    intervals = engine.keep(
+        click_intervals(rows.filter(actions.clicked(rows)).select("page", "position")), "intervals"
+    )
+    by_day = engine.rows(
+        days.group_by("day").agg(impressions=days.impressions.sum(), clicks=days.clicks.sum()).order_by("day")
+    )
+    span = engine.row(rows.agg(start=rows.time.min(), end=rows.time.max()))
+    grouping = _grouping(settings, actions, impressions.timed, span["end"])
+    path = engine.folder / "cells.parquet"
+    engine.write(grouping.cells(with_context(rows, intervals), codes), path)
+
+    used, repeats = count_rows(path)
+    if repeats:
+        counts.filtered[REPEATED] = repeats
+    summary = LogSummary(
+        read=sum(impressions.left_out.values()) + sum(int(n) for n in by_reason.values()),
+        used=used,
+        filtered=counts.filtered,
+        rejected=counts.rejected,
+        ignored=impressions.ignored,
+        first=screen.first,
+        start=span["start"],
+        end=span["end"],
+        sessions=engine.row(days.agg(n=days.session.nunique()))["n"],
+        pages=pages,
+        days=tuple(Day(row["day"], int(row["impressions"]), int(row["clicks"])) for row in by_day.to_pylist()),
+    )
+    start = np.datetime64(span["start"] or datetime(1970, 1, 1), "s")  # noqa: DTZ001 - UTC throughout
+    return Aggregation(collect_cells(path, grouping, queries, start), summary)
+
+
+@dataclass(frozen=True)
+class _Counts:
+    filtered: dict[str, int]
+    rejected: dict[str, int]
+
+
+def _queries(engine: Engine, table: Table, settings: LogSettings) -> tuple[Table, list[str], list[str]]:
+    """Query as typed → code of its normal form, as a table; the normal forms; and texts that hold none."""
+    synonyms = read_synonyms(Path(settings.synonyms)) if settings.synonyms else None
+    typed = engine.rows(table.select("query").distinct())["query"].drop_null()
+    texts = typed.to_pylist()
+    queries, codes = Normaliser(settings.stem, synonyms).codes(texts)
+    coded = pa.table({"text": typed, "code": pa.array(codes, pa.int32())})
+    blank = [text for text, code in zip(texts, codes, strict=True) if code < 0]
+    return engine.put(coded, "queries_typed"), queries, blank
+
+
+def _without_robots(
+    engine: Engine, rows: Table, days: Table, settings: LogSettings, counts: _Counts
+) -> tuple[Table, Table]:
+    """The impressions and days of sessions that are people's; the others are counted."""
+    found = engine.keep(robots(days, settings.robot_events), "robots")
+    by_reason = engine.rows(found.group_by("reason").agg(rows=found.rows.sum())).to_pylist()
+    counts.filtered.update({row["reason"]: int(row["rows"]) for row in by_reason})
+    if not by_reason:
+        return rows, days
+    return rows.anti_join(found, "session"), days.anti_join(found, "session")
+
+
+def _without_repeats(engine: Engine, rows: Table, actions: Actions) -> tuple[Table, int]:
+    """The impressions, those that repeat one folded into it; and the number of pages."""
+    marks = page_marks(rows)
+    pages = engine.row(marks.agg(pages=marks.count(), repeating=marks.count(where=marks.may_repeat)))
+    if not pages["repeating"]:
+        return rows, pages["pages"]
+    pages_to_fold = engine.keep(marks.filter(marks.may_repeat).select("page"), "repeating_pages")
+    folded = engine.keep(merged(rows.semi_join(pages_to_fold, "page"), actions), "folded")
+    return ibis.union(rows.anti_join(pages_to_fold, "page"), folded), pages["pages"]
+
+
+def _grouping(settings: LogSettings, actions: Actions, timed: bool, newest: Any) -> Grouping:
+    for name, wanted in (("window", settings.window != "none"), ("half_life", settings.half_life > 0)):
+        if wanted and not timed:
+            raise LogError(f"log.{name} needs the time of every impression, and the log has none")
+    return Grouping(actions, settings.window, settings.half_life, newest)

@@ -1,0 +1,118 @@
+"""From the table of cells that an engine wrote to `Cells`."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from gradus.judgments.logs.cells import Cells
+from gradus.judgments.logs.grouping import AGE_UNIT, PROPENSITY_UNIT, Grouping
+
+
+def collect_cells(path: Path, grouping: Grouping, queries: Sequence[str], start: np.datetime64) -> Cells:
+    """Read cells in the order of query, document, position, previous click and window.
+
+    Columns are read one at a time, so that beside the result only one of them is in memory.
+
+    Args:
+        path: Parquet as `Grouping.cells` describes it.
+        grouping: What made it.
+        queries: The normal forms that codes of queries point into; those without cells are left out.
+        start: The window of cells without windows.
+    """
+    used, query = _compact(_read(path, "query").to_numpy(), len(queries))
+    documents, document = _texts(path, "document")
+    position = _read(path, "position").to_numpy().astype(np.int16)
+    previous = _read(path, "previous").to_numpy().astype(np.int16)
+    windows = np.array([start], "datetime64[s]")
+    window = np.zeros(len(query), np.int16)
+    if "window" in grouping.keys:
+        windows, row = np.unique(_read(path, "window").to_numpy().astype("datetime64[s]"), return_inverse=True)
+        window = row.astype(np.int16)
+    order = _order([query, document, position, previous, window])
+
+    def counts(name: str, unit: float = 1.0) -> NDArray[np.float64]:
+        values: NDArray[np.float64] = _read(path, name).to_numpy()[order]
+        values /= unit * (AGE_UNIT if grouping.half_life else 1)
+        return values
+
+    actions = grouping.actions
+    clicks = counts("clicks")
+    if grouping.simple:
+        utility = utility_square = clicks
+        taken = {actions.names[0]: clicks}
+    else:
+        utility, utility_square = np.zeros_like(clicks), np.zeros_like(clicks)
+        for number, (level, _) in enumerate(actions.levels):
+            reached = counts(f"level_{number}")
+            utility += level * reached
+            utility_square += level**2 * reached
+        taken = {name: counts(column) for name, column in actions.columns.items()}
+    return Cells(
+        queries=[queries[row] for row in used],
+        documents=documents,
+        windows=windows,
+        query=query[order],
+        document=document[order],
+        position=position[order],
+        previous=previous[order],
+        window=window[order],
+        impressions=counts("impressions"),
+        clicks=clicks,
+        above_last=counts("above_last"),
+        last=counts("last"),
+        utility=utility,
+        utility_square=utility_square,
+        propensity=counts("propensity", PROPENSITY_UNIT),
+        logged=counts("logged"),
+        actions=taken,
+    )
+
+
+def count_rows(path: Path) -> tuple[int, int]:
+    """How many rows of the log stand behind the cells, and how many more repeat one of them."""
+    rows, repeats = (pc.sum(_read(path, name)).as_py() or 0 for name in ("rows", "repeats"))
+    return int(rows), int(repeats)
+
+
+def _read(path: Path, name: str) -> Any:
+    return pq.read_table(path, columns=[name])[name]
+
+
+def _compact(codes: NDArray[np.integer], size: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The codes that occur, ascending, and each code's row among them."""
+    occurs = np.zeros(size, bool)
+    occurs[codes] = True
+    row_of = np.cumsum(occurs, dtype=np.int32) - np.int32(1)
+    return np.flatnonzero(occurs), row_of[codes]
+
+
+def _texts(path: Path, name: str) -> tuple[list[str], NDArray[np.int32]]:
+    """The distinct texts of a column, sorted, and each value's row among them."""
+    column = pq.read_table(path, columns=[name], read_dictionary=[name])[name]
+    if not len(column):
+        return [], np.zeros(0, np.int32)
+    column = column.unify_dictionaries()
+    texts = column.chunk(0).dictionary
+    order = pc.array_sort_indices(texts).to_numpy()
+    row_of = np.empty(len(order), np.int32)
+    row_of[order] = np.arange(len(order), dtype=np.int32)
+    return texts.take(order).to_pylist(), np.concatenate([row_of[c.indices.to_numpy()] for c in column.chunks])
+
+
+def _order(keys: Sequence[NDArray[np.integer]]) -> NDArray[np.int64]:
+    """The order of rows by several keys, none negative, no two rows alike; the first key counts most."""
+    if not len(keys[0]):
+        return np.zeros(0, np.int64)
+    sizes = [int(key.max()) + 1 for key in keys]
+    if np.prod(sizes, dtype=float) >= 2**62:
+        return np.lexsort(keys[::-1])
+    packed = np.zeros(len(keys[0]), np.int64)
+    for key, size in zip(keys, sizes, strict=True):
+        packed *= size
+        packed += key
+    return np.argsort(packed)

@@ -1,0 +1,173 @@
+"""The engine that a log is aggregated by: DuckDB in this process, or Spark.
+
+Every step of the aggregation is an Ibis expression over tables that the engine holds. What later steps read
+more than once is kept: computed once, and spilled to the work folder where memory is short.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from gradus.errors import LogError, MissingExtraError
+
+try:
+    import ibis as ibis
+except ImportError:
+    raise MissingExtraError("aggregating a log", "logs") from None
+
+Table = Any
+"""An Ibis table: an expression, nothing computed yet."""
+
+MEMORY = "1500MB"
+"""What DuckDB may hold before it spills to disk; the process itself needs some more."""
+
+
+class Engine(ABC):
+    """Runs Ibis expressions.
+
+    Attributes:
+        con: The Ibis connection.
+        folder: Where kept tables and what does not fit into memory lie.
+    """
+
+    def __init__(self, con: Any, folder: Path) -> None:
+        self.con = con
+        self.folder = folder
+
+    @abstractmethod
+    def read(self, paths: Sequence[Path]) -> Table:
+        """The rows of Parquet files; a column that a file lacks is null in its rows. Times are in UTC."""
+
+    def rows(self, expression: Any) -> Any:
+        """The result of an expression that has few rows, as an Arrow table."""
+        return self.con.to_pyarrow(expression)
+
+    def row(self, expression: Any) -> dict[str, Any]:
+        """The result of an expression that has one row."""
+        [row] = self.rows(expression).to_pylist()
+        return dict(row)
+
+    def put(self, table: Any, name: str) -> Table:
+        """An Arrow table as a table of the engine."""
+        path = self.folder / f"{name}.parquet"
+        pq.write_table(table, path)
+        return self.read([path])
+
+    @abstractmethod
+    def keep(self, expression: Table, name: str) -> Table:
+        """The result of an expression, computed once, as a table."""
+
+    @abstractmethod
+    def write(self, expression: Table, path: Path) -> None:
+        """Write the result of an expression as Parquet: a file, or with Spark a folder of files."""
+
+
+class DuckDBEngine(Engine):
+    """DuckDB within this process."""
+
+    def read(self, paths: Sequence[Path]) -> Table:
+        table = self.con.read_parquet([str(path) for path in paths], union_by_name=True)
+        zoned = [name for name, kind in table.schema().items() if kind.is_timestamp() and kind.timezone]
+        return table.mutate(**{name: _as_utc(table[name]) for name in zoned})
+
+    def keep(self, expression: Table, name: str) -> Table:
+        return self.con.create_table(name, expression, temp=True)
+
+    def write(self, expression: Table, path: Path) -> None:
+        self.con.to_parquet(expression, path)
+
+
+class SparkEngine(Engine):
+    """A Spark session, its workers on this machine or elsewhere."""
+
+    def read(self, paths: Sequence[Path]) -> Table:
+        frame = self._session.read.option("mergeSchema", "true").parquet(*(str(path) for path in paths))
+        name = f"parquet_{self._session.sparkContext.applicationId}_{id(frame)}".replace("-", "_")
+        frame.createOrReplaceTempView(name)
+        return self.con.table(name)
+
+    def keep(self, expression: Table, name: str) -> Table:
+        path = self.folder / name
+        self.write(expression, path)
+        return self.read([path])
+
+    def write(self, expression: Table, path: Path) -> None:
+        self._session.sql(self.con.compile(expression)).write.mode("overwrite").parquet(str(path))
+
+    @property
+    def _session(self) -> Any:
+        return self.con._session
+
+
+def _as_utc(time: Any) -> Any:
+    """A time with a zone as DuckDB's time in UTC; a cast would take it to the zone of the machine."""
+
+    @ibis.udf.scalar.builtin(signature=(("timestamp",), "int64"))
+    def epoch_us(time: Any) -> Any: ...
+
+    @ibis.udf.scalar.builtin(signature=(("int64",), "timestamp"))
+    def make_timestamp(microseconds: Any) -> Any: ...
+
+    return make_timestamp(epoch_us(time))
+
+
+@contextmanager
+def open_engine(
+    name: str, folder: Path, memory: str = MEMORY, threads: int | None = None
+) -> Iterator[Engine]:
+    """Open an engine whose kept tables live as long as the block.
+
+    Args:
+        name: `duckdb` or `pyspark`, as `log.engine`.
+        folder: An existing folder for intermediate files; the caller removes it.
+        memory: With DuckDB, how much it may hold before it spills to `folder`.
+        threads: How many threads work; as many as there are cores when `None`.
+
+    Raises:
+        MissingExtraError: The engine is not installed.
+    """
+    if name == "duckdb":
+        yield from _duckdb(folder, memory, threads)
+    elif name == "pyspark":
+        yield from _spark(folder, threads)
+    else:
+        raise LogError(f"log.engine is {name!r}; choose duckdb or pyspark")
+
+
+def _duckdb(folder: Path, memory: str, threads: int | None) -> Iterator[Engine]:
+    options = {
+        "memory_limit": memory,
+        "temp_directory": str(folder / "spilled"),
+        "preserve_insertion_order": False,
+    }
+    if threads is not None:
+        options["threads"] = threads
+    con = ibis.duckdb.connect(**options)
+    try:
+        yield DuckDBEngine(con, folder)
+    finally:
+        con.disconnect()
+
+
+def _spark(folder: Path, threads: int | None) -> Iterator[Engine]:
+    try:
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise MissingExtraError("log.engine = 'pyspark'", "spark") from None
+    session = (
+        SparkSession.builder.appName("gradus")
+        .master(f"local[{threads or '*'}]")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.shuffle.partitions", str(2 * (threads or 8)))
+        .config("spark.sql.warehouse.dir", str(folder / "warehouse"))
+        .config("spark.ui.enabled", "false")
+        .getOrCreate()
+    )
+    try:
+        yield SparkEngine(ibis.pyspark.connect(session), folder)
+    finally:
+        session.stop()

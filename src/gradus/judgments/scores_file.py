@@ -1,0 +1,123 @@
+"""Scores and the judgments file: a gold set is read from one, what fusion comes to is written to one."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradus.catalog.fields import Field
+from gradus.catalog.read import fields_from
+from gradus.catalog.table import Table
+from gradus.catalog.text import normalise
+from gradus.errors import JudgmentsError
+from gradus.judgments.binding import Evidence, bind
+from gradus.judgments.columns import Columns
+from gradus.judgments.fusion import Fused
+from gradus.judgments.judgments import Judgments
+from gradus.judgments.scores import Scores
+from gradus.judgments.table_format import write_judgments
+from gradus.settings import Settings
+
+
+def read_gold(settings: Settings, query_form: Callable[[str], str] = normalise) -> Scores:
+    """Read the judgments file that `fusion.gold` names, its scores divided by `fusion.gold_scale`.
+
+    A query goes by its text where the file has it and queries are single texts without a file of their own, as in logs;
+    else by its id.
+
+    Args:
+        settings: The section fusion says where; judgments and query name the columns.
+        query_form: Brings a query's text to the form in which sources are compared, as logs do.
+
+    Raises:
+        JudgmentsError: As for a judgments file.
+        CatalogError: The file cannot be read.
+    """
+    names = settings.judgments
+    columns = Columns.read(settings.resolve(settings.fusion.gold))
+    text = None if settings.query.path else _text_field(settings)
+    if text is not None and text in columns:
+        queries = np.array([query_form(name) for name in columns.ids(text, "query.fields")], object)
+    else:
+        queries = columns.ids(names.query_id, "judgments.query_id")
+    documents = columns.ids(names.doc_id, "judgments.doc_id")
+    evidence = Evidence(
+        files=((columns.path, len(columns)),),
+        query_ids=queries,
+        document_ids=documents,
+        score=columns.numbers(names.score, "judgments.score"),
+        low=columns.numbers("low", "low") if "low" in columns else None,
+        high=columns.numbers("high", "high") if "high" in columns else None,
+        source=np.full(len(columns), "gold", object),
+        scale=settings.fusion.gold_scale,
+    )
+    judged = bind(evidence, _named(queries), _named(documents)).judgments
+    return Scores(
+        "gold", judged.queries.ids, judged.documents.ids, judged.query, judged.document, judged.score,
+        judged.low, judged.high, np.ones(len(judged)),
+    )  # fmt: skip
+
+
+def write_fused(
+    path: Path, fused: Fused, settings: Settings, documents: Table, queries: Table | None = None
+) -> int:
+    """Write fused scores as a judgments file, with counts of evidence: in all, and of each source.
+
+    Pairs whose document the catalogue does not have, or whose query `queries` does not, are left out: logs
+    know documents that were taken down.
+
+    Args:
+        path: The file, .csv or .parquet; its columns evidence, evidence_log and so on hold the counts.
+        fused: What fusion came to.
+        settings: `query.fields` names the column of the query's text where there is no table of queries.
+        documents: The catalogue.
+        queries: The queries by the ids that the evidence uses; without it, a query's text is its id.
+
+    Returns:
+        The number of pairs left out.
+
+    Raises:
+        JudgmentsError: No pair is left; or there is no table of queries, and a query is no single text.
+    """
+    if queries is None:
+        field = _text_field(settings)
+        if field is None:
+            raise JudgmentsError(
+                "queries of the evidence are texts, but [query.fields] says otherwise; name the queries' file in "
+                "query.path, or give [query.fields] a single field of type text"
+            )
+        queries = Table(
+            list(fused.queries), (Field(field),), {field: [normalise(text) or None for text in fused.queries]}
+        )
+    query = _rows(fused.queries, queries)[fused.query]
+    document = _rows(fused.documents, documents)[fused.document]
+    kept = (query >= 0) & (document >= 0)
+    if not kept.any():
+        raise JudgmentsError(
+            f"none of the {len(fused)} fused pairs is of a query and a document that are known; check catalog.id "
+            "and the columns of the evidence"
+        )
+    judgments = Judgments(
+        queries, documents, query[kept], document[kept], fused.score[kept], fused.low[kept], fused.high[kept],
+        np.array(fused.source, object)[kept],
+    )  # fmt: skip
+    counts = {f"evidence_{name}": fused.count[kept, column] for column, name in enumerate(fused.sources)}
+    write_judgments(path, judgments, counts={"evidence": fused.evidence[kept], **counts})
+    return int((~kept).sum())
+
+
+def _text_field(settings: Settings) -> str | None:
+    """The query's only field, where that is a text."""
+    fields = fields_from(settings.query.fields)
+    return fields[0].name if len(fields) == 1 and fields[0].type == "text" else None
+
+
+def _named(ids: NDArray[np.object_]) -> Table:
+    """A table of nothing but ids."""
+    return Table(list(dict.fromkeys(ids)), (), {})
+
+
+def _rows(names: Sequence[str], table: Table) -> NDArray[np.int64]:
+    """The row of each name in a table, -1 where it has none."""
+    return np.array([table.row_of.get(name, -1) for name in names], np.int64)

@@ -1,0 +1,236 @@
+"""Judging: from the evidence that the settings name to a judgments file, the position curve and an audit."""
+
+import csv
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gradus.catalog.read import open_catalog, open_queries
+from gradus.catalog.table import Table
+from gradus.errors import SettingsError
+from gradus.files import atomic_file
+from gradus.insight.audit import write_audit
+from gradus.judgments.audit import Audit, audit
+from gradus.judgments.business import read_business
+from gradus.judgments.clicks.fit import Curve
+from gradus.judgments.clicks.score import ClickScores, score_clicks
+from gradus.judgments.fusion import Fused, fuse
+from gradus.judgments.grades.agreement import Alpha, PairAgreement, krippendorff, pairwise
+from gradus.judgments.grades.consensus import Consensus, judge_grades
+from gradus.judgments.grades.read import read_grades
+from gradus.judgments.hierarchy import judge_hierarchy, read_document_paths, read_query_paths
+from gradus.judgments.logs.cells import Cells
+from gradus.judgments.logs.queries import Normaliser, read_synonyms
+from gradus.judgments.logs.summary import LogSummary
+from gradus.judgments.scores import Scores, Z
+from gradus.judgments.scores_file import read_gold, write_fused
+from gradus.judgments.simulation.truth import query_names
+from gradus.progress import Progress, silent
+from gradus.settings import Settings
+
+if TYPE_CHECKING:
+    from gradus.judgments.logs.health import Finding
+
+QueryForm = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class LogEvidence:
+    """What a log came to.
+
+    Attributes:
+        cells: Its counts.
+        clicks: Scores, click model and position curve.
+        summary: What became of its rows.
+        findings: What is wrong with it, the worst first.
+    """
+
+    cells: Cells
+    clicks: ClickScores
+    summary: LogSummary
+    findings: "Sequence[Finding]"
+
+
+@dataclass(frozen=True)
+class GradesEvidence:
+    """What people's grades came to: scores, and how far the raters agree."""
+
+    consensus: Consensus
+    alpha: Alpha
+    agreement: Sequence[PairAgreement]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What judging came to.
+
+    Attributes:
+        fused: The scores.
+        audit: What they rest on.
+        left_out: Pairs that were not written, as the catalogue does not have their document or query.
+        files: What was written: name → path.
+        log: The log's part, where there is one.
+        grades: The grades' part, where there is one.
+    """
+
+    fused: Fused
+    audit: Audit
+    left_out: int
+    files: dict[str, Path]
+    log: LogEvidence | None
+    grades: GradesEvidence | None
+
+
+def judge(
+    settings: Settings, out: Path, *, progress: Progress = silent, now: datetime | None = None
+) -> Judged:
+    """Turn evidence into judgments.
+
+    Args:
+        settings: `[log]`, `[grades]`, `[business]`, `[hierarchy]` say where the evidence lies, `[clicks]` and
+            `[fusion]` what is made of it.
+        out: Folder that gets `judgments.parquet`, `audit.json`, `audit.html`, and, with a log,
+            `position_curve.csv` and the rows that could not be used.
+        progress: Told about each stage.
+        now: The moment after which nothing can have happened; the present when `None`.
+
+    Raises:
+        SettingsError: No source is named.
+        GradusError: An input cannot be used; the type and the message say which and why.
+    """
+    if not (settings.log.path or settings.grades.path or settings.hierarchy.document):
+        raise SettingsError(
+            "there is no evidence to judge by: name a log in log.path, grades in grades.path, or a column of "
+            "category paths in hierarchy.document; gradus judge --inspect LOG proposes the section for a log"
+        )
+    documents = open_catalog(settings)
+    queries = open_queries(settings) if settings.query.path else None
+    form = _query_form(settings)
+    out.mkdir(parents=True, exist_ok=True)
+    log = _read_log(settings, out, now or datetime.now(UTC), progress) if settings.log.path else None
+    grades = _read_grades(settings, form) if settings.grades.path else None
+    sources = [] if grades is None else [grades.consensus.scores]
+    if log is not None:
+        sources.append(_by_id(log.clicks.scores, queries, form))
+    if settings.hierarchy.document:
+        paths = read_document_paths(settings), read_query_paths(settings)
+        sources.append(judge_hierarchy(*paths, sources, settings.hierarchy))
+    progress("fusing", 0, 1, "")
+    gold = read_gold(settings, form) if settings.fusion.gold else None
+    fused = fuse(sources, gold, settings.fusion.reference)
+    if settings.business.path:
+        fused = fused.moved_by(read_business(settings, form))
+    files = {"judgments": out / "judgments.parquet"}
+    left_out = write_fused(files["judgments"], fused, settings, documents, queries)
+    progress("fusing", 1, 1, "")
+    found = audit(
+        fused,
+        documents=len(documents),
+        log=log and log.clicks,
+        cells=log and log.cells,
+        summary=log and log.summary,
+        findings=log.findings if log else (),
+        consensus=grades and grades.consensus,
+        alpha=grades and grades.alpha,
+        agreement=grades.agreement if grades else (),
+    )
+    files |= {"audit": out / "audit.json", "page": out / "audit.html"}
+    write_audit(
+        files["audit"], files["page"], found, f"Judgments of {settings.resolve(settings.catalog.path).stem}"
+    )
+    if log is not None and log.clicks.curve is not None:
+        files["curve"] = out / "position_curve.csv"
+        write_curve(files["curve"], log.clicks.curve)
+    files |= {name: out / f"{name}.parquet" for name in _REJECTS if (out / f"{name}.parquet").exists()}
+    return Judged(fused, found, left_out, files, log, grades)
+
+
+_REJECTS = ("unreadable_rows", "rejected_impressions")
+
+
+def write_curve(path: Path, curve: Curve) -> None:
+    """Write the position-bias curve as CSV: position, propensity, low, high; empty where the log does not tell.
+
+    Where every position is told, the file serves another log as `clicks.propensities`.
+    """
+    with atomic_file(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["position", "propensity", "low", "high"])
+        for place, (theta, deviation) in enumerate(zip(curve.examination, curve.deviation, strict=True), 1):
+            told = np.isfinite(theta) and np.isfinite(deviation)
+            ends = [theta * np.exp(sign * Z * deviation) for sign in (-1, 1)] if told else ["", ""]
+            writer.writerow([place, theta if np.isfinite(theta) else "", *ends])
+
+
+def _read_log(settings: Settings, out: Path, now: datetime, progress: Progress) -> LogEvidence:
+    """Stage, check and aggregate the log, and score its pairs."""
+    from gradus.judgments.logs.aggregate import aggregate
+    from gradus.judgments.logs.engine import open_engine
+    from gradus.judgments.logs.health import check_health
+    from gradus.judgments.logs.read_log import read_impressions
+    from gradus.judgments.logs.staging import stage
+
+    names = {"flat": "impressions", "sessions": "pages"}
+    for name in _REJECTS:
+        (out / f"{name}.parquet").unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".work.") as work:
+        folder = Path(work)
+        tables = {names.get(settings.log.format, "events"): settings.log.path}
+        if settings.log.queries:
+            tables["queries"] = settings.log.queries
+        staged = {
+            name: stage(settings.resolve(path), folder / name, progress) for name, path in tables.items()
+        }
+        with open_engine(settings.log.engine, folder) as engine:
+            progress("checking the log", 0, 1, "")
+            impressions = read_impressions(engine, staged, settings.log)
+            findings = check_health(engine, impressions, staged, settings.log, now.replace(tzinfo=None))
+            progress("checking the log", 1, 1, "")
+            progress("aggregating", 0, 1, "")
+            found = aggregate(engine, impressions, settings.log, now, out / "rejected_impressions.parquet")
+            progress("aggregating", 1, 1, "")
+        unread = [pq.read_table(part.rejects) for part in staged.values() if part.rejected]
+        if unread:
+            with atomic_file(out / "unreadable_rows.parquet") as aside:
+                pq.write_table(pa.concat_tables(unread), aside)
+    progress("estimating", 0, 1, "")
+    clicks = score_clicks(found.cells, settings.clicks, settings.root, _pages_per_day(found.summary))
+    progress("estimating", 1, 1, "")
+    return LogEvidence(found.cells, clicks, found.summary, findings)
+
+
+def _read_grades(settings: Settings, form: QueryForm) -> GradesEvidence:
+    grades = read_grades(settings, form)
+    return GradesEvidence(
+        judge_grades(grades, settings.grades.model), krippendorff(grades, "ordinal"), pairwise(grades)
+    )
+
+
+def _query_form(settings: Settings) -> QueryForm:
+    """How queries of all sources are brought to one form: as the log's are."""
+    synonyms = read_synonyms(settings.resolve(settings.log.synonyms)) if settings.log.synonyms else None
+    return Normaliser(settings.log.stem, synonyms)
+
+
+def _by_id(scores: Scores, queries: Table | None, form: QueryForm) -> Scores:
+    """A log's scores with its queries called by their ids, where there is a table of queries that has them."""
+    if queries is None:
+        return scores
+    ids: dict[str, str] = {}
+    for name, text in zip(queries.ids, query_names(queries), strict=True):
+        ids.setdefault(form(text), name)
+    return replace(scores, queries=[ids.get(text, text) for text in scores.queries])
+
+
+def _pages_per_day(summary: LogSummary) -> float | None:
+    if summary.start is None or summary.end is None:
+        return None
+    days = (summary.end - summary.start).total_seconds() / 86400
+    return summary.pages / max(days, 1.0)
