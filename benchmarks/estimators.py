@@ -9,6 +9,7 @@ how far `auto` is behind the best estimator, in Spearman, at worst.
 """
 
 import argparse
+import itertools
 import time
 import tracemalloc
 from dataclasses import dataclass
@@ -73,7 +74,7 @@ def within_query(query: NDArray[np.int32], x: Floats, y: Floats) -> float:
     """Mean over queries, with at least three pairs that differ, of the rank correlation of x and y."""
     found = []
     edges = np.flatnonzero(np.r_[True, query[1:] != query[:-1], True])
-    for first, end in zip(edges[:-1], edges[1:], strict=True):
+    for first, end in itertools.pairwise(edges):
         if end - first >= 3 and np.ptp(y[first:end]) > 0:
             one, other = ranks(x[first:end]), ranks(y[first:end])
             found.append(0.0 if np.ptp(one) == 0 else float(np.corrcoef(one, other)[0, 1]))

@@ -11,17 +11,9 @@ from two_systems import CELL, METRIC, documents, judgments, png, report
 
 from gradus.errors import EvaluationError
 from gradus.evaluation.comparison import Comparison
+from gradus.insight.page import show_signed, show_value
 from gradus.insight.plots import Curve
-from gradus.insight.report import (
-    Training,
-    headline,
-    render_report,
-    show_p,
-    show_relative,
-    show_signed,
-    show_value,
-    write_report,
-)
+from gradus.insight.report import Training, headline, render_report, show_p, show_relative, write_report
 
 BEFORE, AFTER = [0.1, 0.2, 0.3, 0.4, 0.2, 0.3], [0.5, 0.6, 0.6, 0.9, 0.5, 0.4]
 VOID = {"meta", "img", "link", "br", "hr", "input", "source"}

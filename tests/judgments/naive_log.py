@@ -1,6 +1,7 @@
 """What the aggregation of a flat log is, as loops over rows; and a log written down for it to read."""
 
 import math
+import unicodedata
 from collections import defaultdict
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,7 +24,9 @@ COUNTS = (
 )  # fmt: skip
 
 
-def naive_cells(rows: list[Row], settings: LogSettings, first: int) -> tuple[dict[tuple, Row], dict[str, int]]:
+def naive_cells(
+    rows: list[Row], settings: LogSettings, first: int
+) -> tuple[dict[tuple, Row], dict[str, int]]:
     """Cells by (query, document, position, previous, window), and rows of the log by what became of them.
 
     Knows the reasons for which a row is left out, but not the order in which they are looked for, so every row of
@@ -61,7 +64,9 @@ def naive_cells(rows: list[Row], settings: LogSettings, first: int) -> tuple[dic
             seen[key]["dwell"] = None
             if row["propensity"] is not None:
                 known = seen[key]["propensity"]
-                seen[key]["propensity"] = row["propensity"] if known is None else min(known, row["propensity"])
+                seen[key]["propensity"] = (
+                    row["propensity"] if known is None else min(known, row["propensity"])
+                )
             seen[key]["time"] = min(seen[key]["time"], row["time"])
         else:
             seen[key] = {**row}
@@ -79,7 +84,7 @@ def naive_cells(rows: list[Row], settings: LogSettings, first: int) -> tuple[dic
         if settings.half_life:
             weight = 0.5 ** (math.floor((newest - row["time"]).total_seconds() / 86400) / settings.half_life)
         done = [w / top for name, w in settings.actions.items() if w > 0 and did(row, name, settings)]
-        query = " ".join(row["query"].lower().split())
+        query = " ".join(unicodedata.normalize("NFKC", row["query"]).lower().split())
         cell = cells[query, row["document"], row["position"], previous, naive_window(row["time"], settings)]
         cell["impressions"] += weight
         cell["clicks"] += weight * bool(done)

@@ -54,7 +54,7 @@ def test_the_chain_from_cells_to_scores():
     assert found.fit.estimator == "browsing"
     assert scores.count.sum() == pytest.approx(200_000, rel=0.01)
     held = (scores.low <= true) & (true <= scores.high)
-    assert 0.85 <= held.mean() <= 0.95
+    assert 0.83 <= held.mean() <= 0.96
     assert np.corrcoef(scores.score, true)[0, 1] > 0.7
     np.testing.assert_allclose(found.curve.examination, 1 / np.arange(1, 11), rtol=0.3)
     assert (scores.high - scores.low)[scores.count > 200].mean() < 0.5 * (scores.high - scores.low)[

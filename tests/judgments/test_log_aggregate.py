@@ -91,7 +91,9 @@ def test_equals_a_loop_over_rows(folder: Path, seed: int, n: int, settings: LogS
     for key, cell in found.items():
         for name, value in cell.items():
             # Ages are counted in 2^-16 and propensities in 2^-20.
-            assert value == pytest.approx(expected[key][name], rel=1e-3, abs=1e-3 if settings.half_life else 1e-9)
+            assert value == pytest.approx(
+                expected[key][name], rel=1e-3, abs=1e-3 if settings.half_life else 1e-9
+            )
     summary = result.summary
     assert summary.read == len(rows)
     assert summary.used == fates.get("used", 0)
@@ -108,16 +110,30 @@ def test_rejects_are_written_with_their_reasons(tmp_path: Path) -> None:
     rows = random_rows(np.random.default_rng(1), 200, ["click"])
     with open_engine("duckdb", tmp_path, threads=1) as engine:
         path = tmp_path / "broken.parquet"
-        result = aggregate_tables(engine, tmp_path, LogSettings(rank="1"), path, impressions=table_of(rows, ["click"]))
+        result = aggregate_tables(
+            engine, tmp_path, LogSettings(rank="1"), path, impressions=table_of(rows, ["click"])
+        )
     written = pq.read_table(path)["reason"].value_counts().to_pylist()
     assert {row["values"]: row["counts"] for row in written} == dict(result.summary.rejected)
     assert len(written) > 5
 
 
-@pytest.mark.parametrize(("positions", "first", "used"), [([0, 1, 2], 0, 3), ([1, 2, 3], 1, 3), ([1] * 5 + [0], 1, 1)])
-def test_the_first_rank_is_told_by_the_data(tmp_path: Path, positions: list[int], first: int, used: int) -> None:
+@pytest.mark.parametrize(
+    ("positions", "first", "used"), [([0, 1, 2], 0, 3), ([1, 2, 3], 1, 3), ([1] * 5 + [0], 1, 1)]
+)
+def test_the_first_rank_is_told_by_the_data(
+    tmp_path: Path, positions: list[int], first: int, used: int
+) -> None:
     n = len(positions)
-    log = pa.table({"page": ["p"] * n, "query": ["q"] * n, "document": ["d"] * n, "position": positions, "click": [0] * n})
+    log = pa.table(
+        {
+            "page": ["p"] * n,
+            "query": ["q"] * n,
+            "document": ["d"] * n,
+            "position": positions,
+            "click": [0] * n,
+        }
+    )
     with open_engine("duckdb", tmp_path, threads=1) as engine:
         result = aggregate_tables(engine, tmp_path, LogSettings(), impressions=log)
     assert (result.summary.first, result.summary.used) == (first, used)
@@ -126,5 +142,8 @@ def test_the_first_rank_is_told_by_the_data(tmp_path: Path, positions: list[int]
 
 def test_windows_and_decay_need_times(tmp_path: Path) -> None:
     log = pa.table({"page": ["p"], "query": ["q"], "document": ["d"], "position": [1], "click": [0]})
-    with open_engine("duckdb", tmp_path, threads=1) as engine, pytest.raises(LogError, match="half_life needs the time"):
+    with (
+        open_engine("duckdb", tmp_path, threads=1) as engine,
+        pytest.raises(LogError, match="half_life needs the time"),
+    ):
         aggregate_tables(engine, tmp_path, LogSettings(half_life=3), impressions=log)

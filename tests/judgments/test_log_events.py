@@ -27,7 +27,9 @@ def counted(folder: Path, settings: LogSettings, **tables: pa.Table) -> tuple[se
     c = result.cells
     return {
         (c.queries[q], c.documents[d], int(p), int(v), i, k)
-        for q, d, p, v, i, k in zip(c.query, c.document, c.position, c.previous, c.impressions, c.clicks, strict=True)
+        for q, d, p, v, i, k in zip(
+            c.query, c.document, c.position, c.previous, c.impressions, c.clicks, strict=True
+        )
     }, result
 
 
@@ -77,7 +79,9 @@ def test_ubi_with_impressions(tmp_path: Path) -> None:
 
 
 def test_ubi_without_impressions_takes_what_the_queries_list(tmp_path: Path) -> None:
-    events = pa.Table.from_pylist([ubi_event("click", "q1", "b", None, 1), ubi_event("click", "q2", "a", None, 6)])
+    events = pa.Table.from_pylist(
+        [ubi_event("click", "q1", "b", None, 1), ubi_event("click", "q2", "a", None, 6)]
+    )
     cells, result = counted(tmp_path, LogSettings(format="ubi"), events=events, queries=QUERIES)
     assert cells == {
         ("screw", "a", 1, 0, 1, 0), ("screw", "b", 2, 0, 1, 1), ("screw", "c", 3, 2, 1, 0), ("nut", "a", 1, 0, 1, 1)
@@ -93,7 +97,9 @@ def test_ubi_that_never_says_what_was_shown_is_refused(tmp_path: Path) -> None:
         counted(tmp_path, LogSettings(format="ubi"), events=events, queries=queries)
 
 
-def ga4_event(name: str, at: float, items: list[tuple[str, int]], term: str | None = None, session: int = 1) -> dict:
+def ga4_event(
+    name: str, at: float, items: list[tuple[str, int]], term: str | None = None, session: int = 1
+) -> dict:
     parameters = [{"key": "ga_session_id", "value": {"string_value": None, "int_value": session}}]
     if term:
         parameters.append({"key": "search_term", "value": {"string_value": term, "int_value": None}})
@@ -152,13 +158,25 @@ def test_lists_written_as_text(tmp_path: Path) -> None:
         {"query": "x", "documents": "a|b", "clicks": ""}, {"query": "x", "documents": '["c", "d"]', "clicks": "d"}
     ])  # fmt: skip
     cells, _ = counted(tmp_path, LogSettings(format="sessions"), pages=pages)
-    assert cells == {("x", "a", 1, 0, 1, 0), ("x", "b", 2, 0, 1, 0), ("x", "c", 1, 0, 1, 0), ("x", "d", 2, 0, 1, 1)}
+    assert cells == {
+        ("x", "a", 1, 0, 1, 0),
+        ("x", "b", 2, 0, 1, 0),
+        ("x", "c", 1, 0, 1, 0),
+        ("x", "d", 2, 0, 1, 1),
+    }
 
 
 def test_pages_and_sessions_are_derived_where_a_flat_log_has_none(tmp_path: Path) -> None:
     def shown(user: str, at: float, document: str, position: str, click: str) -> dict:
         time = minutes(at).isoformat()
-        return {"user": user, "time": time, "query": "q", "document": document, "position": position, "click": click}
+        return {
+            "user": user,
+            "time": time,
+            "query": "q",
+            "document": document,
+            "position": position,
+            "click": click,
+        }
 
     log = pa.Table.from_pylist([
         shown("u", 0, "a", "1", "true"), shown("u", 0, "b", "2", "0"),

@@ -36,7 +36,10 @@ def same(one: Aggregation, other: Aggregation) -> None:
 def test_spark_equals_duckdb_to_the_last_bit(tmp_path: Path) -> None:
     actions = {"click": 1.0, "cart": 4.0, "share": 0.0}
     table = random_table(np.random.default_rng(0), 500, list(actions))
-    ubi = [ubi_event(name, "q1", "b", 2, n) for n, name in enumerate(("impression", "impression", "click", "scroll"))]
+    ubi = [
+        ubi_event(name, "q1", "b", 2, n)
+        for n, name in enumerate(("impression", "impression", "click", "scroll"))
+    ]
     ga4 = [ga4_event("view_item_list", 0, [("a", 0), ("b", 1)], "x"), ga4_event("select_item", 1, [("b", 1)])]
     logs = [
         (LogSettings(actions=actions, dwell=30.0, page=40, window="week", half_life=2.0, rank="1"), {"impressions": table}),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from operator import methodcaller
 
 import ibis
 import pytest
@@ -28,7 +29,13 @@ FLAT = ibis.table(
     name="flat",
 )
 PAGES = ibis.table(
-    {"query": "string", "documents": "array<string>", "clicks": "array<string>", "user": "string", "time": "timestamp"},
+    {
+        "query": "string",
+        "documents": "array<string>",
+        "clicks": "array<string>",
+        "user": "string",
+        "time": "timestamp",
+    },
     name="pages",
 )
 EVENTS = ibis.table(
@@ -40,6 +47,7 @@ QUERIES = ibis.table(
     {"page": "string", "query": "string", "documents": "array<string>", "time": "timestamp"}, name="queries"
 )
 CODES = ibis.table({"text": "string", "code": "int32"}, name="codes")
+BIT_OR = methodcaller("bit_or")
 UBI, GA4 = get_format("ubi"), get_format("ga4")
 SCREEN = Screen(first=1, page=20, now=NOW, timed=True, blank=(" ",))
 USABLE = SCREEN.usable(IMPRESSIONS)
@@ -57,15 +65,15 @@ STEPS: dict[str, Callable[[], ibis.Table]] = {
     "reasons": lambda: reasons(IMPRESSIONS, SCREEN),
     "rejected": lambda: rejected(IMPRESSIONS, SCREEN),
     "robots": lambda: robots(session_days(USABLE, ACTIONS, True), 1000),
-    "page marks": lambda: page_marks(USABLE),
+    "page marks": lambda: page_marks(USABLE, BIT_OR),
     "merged": lambda: merged(USABLE, ACTIONS),
     "intervals": lambda: click_intervals(USABLE.filter(ACTIONS.clicked(USABLE)).select("page", "position")),
     "cells": lambda: GROUPING.cells(
         with_context(USABLE, click_intervals(USABLE.filter(ACTIONS.clicked(USABLE)))), CODES
     ),
     "row health": lambda: row_facts(with_dwell(IMPRESSIONS, ACTIONS, 30), 1, 20, NOW),
-    "page health": lambda: page_counts(page_facts(IMPRESSIONS, ACTIONS), 1),
-    "query health": lambda: query_counts(page_facts(IMPRESSIONS, ACTIONS)),
+    "page health": lambda: page_counts(page_facts(IMPRESSIONS, ACTIONS, BIT_OR), 1),
+    "query health": lambda: query_counts(page_facts(IMPRESSIONS, ACTIONS, BIT_OR)),
     "session health": lambda: session_counts(IMPRESSIONS),
 }  # fmt: skip
 

@@ -1,57 +1,16 @@
-"""Plots as inline SVG: text stays text, and colours are the page's, so both themes can be read.
+"""The plots of the report."""
 
-Matplotlib draws with stand-in colours, which become CSS variables of the page: `--ink` (text), `--muted`
-(axes), `--rule` (grid), `--baseline`, `--system` and `--loss` (data).
-"""
-
-import io
 import json
 import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradus.evaluation.results import Evaluation
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-_PALETTE = {
-    "ink": "#010203",
-    "muted": "#040506",
-    "rule": "#070809",
-    "baseline": "#0a0b0c",
-    "system": "#0d0e0f",
-    "loss": "#101112",
-}
-_STYLE: dict[Any, Any] = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "gradus",
-    "text.parse_math": False,
-    "font.family": "sans-serif",
-    "font.size": 9.5,
-    "axes.edgecolor": _PALETTE["muted"],
-    "axes.labelcolor": _PALETTE["muted"],
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.spines.left": False,
-    "grid.color": _PALETTE["rule"],
-    "grid.linewidth": 0.8,
-    "text.color": _PALETTE["ink"],
-    "xtick.color": _PALETTE["muted"],
-    "ytick.color": _PALETTE["muted"],
-    "ytick.major.size": 0,
-}
+from gradus.insight.drawing import PALETTE, as_svg, canvas
 
 
 @dataclass(frozen=True)
@@ -80,15 +39,15 @@ def read_curve(name: str, metrics: Path) -> Curve:
 def plot_means(baseline: Evaluation, system: Evaluation, metric: str) -> str:
     """Grouped bars: the mean of a metric in each cell that both have, with its 95 % interval."""
     cells = [cell for cell in baseline.cells if cell in system.cells]
-    with _canvas(4.9, 2.9) as (figure, axes):
+    with canvas(4.9, 2.9) as (figure, axes):
         top = 0.0
         for place, (role, evaluation) in enumerate((("baseline", baseline), ("system", system))):
             intervals = [evaluation.cells[cell].intervals[metric] for cell in cells]
             x = np.arange(len(cells)) + 0.4 * (place - 0.5)
             means, lows, highs = np.array([(i.mean, i.low, i.high) for i in intervals], np.float64).T
-            axes.bar(x, means, 0.36, color=_PALETTE[role], linewidth=0)
+            axes.bar(x, means, 0.36, color=PALETTE[role], linewidth=0)
             axes.errorbar(
-                x, means, (means - lows, highs - means), fmt="none", ecolor=_PALETTE["ink"], elinewidth=1.1,
+                x, means, (means - lows, highs - means), fmt="none", ecolor=PALETTE["ink"], elinewidth=1.1,
                 capsize=2.5, capthick=1.1,
             )  # fmt: skip
             for at, mean, high in zip(x, means, highs, strict=True):
@@ -98,10 +57,10 @@ def plot_means(baseline: Evaluation, system: Evaluation, metric: str) -> str:
                     )
             top = max(top, float(np.max(highs, initial=0.0, where=np.isfinite(highs))))
         axes.set_xticks(range(len(cells)), cells)
-        axes.tick_params(axis="x", length=0, labelcolor=_PALETTE["ink"])
+        axes.tick_params(axis="x", length=0, labelcolor=PALETTE["ink"])
         axes.grid(visible=False, axis="x")
         axes.set_ylim(0, 1.1 * top or 1.0)
-        return _svg(figure, "means", f"Mean {metric} of both models in each split, with 95 % intervals")
+        return as_svg(figure, "means", f"Mean {metric} of both models in each split, with 95 % intervals")
 
 
 def plot_curves(curves: Sequence[Curve], metric: str) -> str:
@@ -111,14 +70,14 @@ def plot_curves(curves: Sequence[Curve], metric: str) -> str:
         curves: Those of the baseline and of the system, each with at least one point.
         metric: The metric's name.
     """
-    with _canvas(4.9, 2.9) as (figure, axes):
+    with canvas(4.9, 2.9) as (figure, axes):
         for role, curve in zip(("baseline", "system"), curves, strict=True):
             best = int(np.argmax(curve.values))
-            axes.plot(curve.seconds, curve.values, "o-", color=_PALETTE[role], linewidth=1.6, markersize=2.5)
-            axes.plot(curve.seconds[best], curve.values[best], "o", color=_PALETTE[role], markersize=7)
+            axes.plot(curve.seconds, curve.values, "o-", color=PALETTE[role], linewidth=1.6, markersize=2.5)
+            axes.plot(curve.seconds[best], curve.values[best], "o", color=PALETTE[role], markersize=7)
         axes.set_xlim(left=0)
         axes.set_xlabel("seconds of training")
-        return _svg(figure, "curves", f"Validation {metric} of both models over training time")
+        return as_svg(figure, "curves", f"Validation {metric} of both models over training time")
 
 
 def plot_differences(differences: Mapping[str, NDArray[np.float64]], metric: str) -> dict[str, str]:
@@ -134,7 +93,7 @@ def plot_differences(differences: Mapping[str, NDArray[np.float64]], metric: str
     shares = {cell: np.histogram(values, edges)[0] / len(values) for cell, values in differences.items()}
     top = max(float(share.max()) for share in shares.values())
     side = len(edges) // 2 - 1
-    colors = [_PALETTE[role] for role in ["loss"] * side + ["baseline"] + ["system"] * side]
+    colors = [PALETTE[role] for role in ["loss"] * side + ["baseline"] + ["system"] * side]
     return {
         cell: _histogram(cell, edges, share, float(differences[cell].mean()), top, colors, metric)
         for cell, share in shares.items()
@@ -150,9 +109,9 @@ def _histogram(
     colors: list[str],
     metric: str,
 ) -> str:
-    with _canvas(2.4, 1.8) as (figure, axes):
+    with canvas(2.4, 1.8) as (figure, axes):
         axes.bar(edges[:-1], 100 * share, np.diff(edges) * 0.9, align="edge", color=colors, linewidth=0)
-        axes.axvline(mean, color=_PALETTE["ink"], linewidth=1.1, linestyle=(0, (3, 2)))
+        axes.axvline(mean, color=PALETTE["ink"], linewidth=1.1, linestyle=(0, (3, 2)))
         axes.set_ylim(0, 108 * top)
         axes.set_xlim(float(edges[0]), float(edges[-1]))
         axes.yaxis.set_major_formatter("{x:.0f} %")
@@ -160,7 +119,7 @@ def _histogram(
         axes.locator_params(axis="x", nbins=5)
         axes.grid(visible=False, axis="x")
         label = f"Distribution over queries of the difference in {metric}, {cell}"
-        return _svg(figure, f"differences-{cell}", label)
+        return as_svg(figure, f"differences-{cell}", label)
 
 
 def _symmetric_bins(largest: float) -> NDArray[np.float64]:
@@ -171,38 +130,3 @@ def _symmetric_bins(largest: float) -> NDArray[np.float64]:
     reach = max(1, math.ceil(largest / width - 0.5))
     edges: NDArray[np.float64] = width * (np.arange(-reach, reach + 2, dtype=np.float64) - 0.5)
     return edges
-
-
-@contextmanager
-def _canvas(width: float, height: float) -> "Iterator[tuple[Figure, Axes]]":
-    """Yield an empty plot, its size in inches of 72 CSS pixels, with the style on within the block."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context(_STYLE):
-        figure = Figure((width, height), layout="constrained")
-        yield figure, figure.add_subplot()
-
-
-def _svg(figure: "Figure", name: str, label: str) -> str:
-    """The figure as an `<svg>` element to put into a page.
-
-    Args:
-        figure: What was drawn.
-        name: Prefix of all ids, which must differ between the plots of a page.
-        label: What a screen reader says.
-    """
-    file = io.StringIO()
-    figure.savefig(file, format="svg", transparent=True, metadata={"Date": None})
-    svg = file.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    size = re.search(r'viewBox="[^"]*"', svg)
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {size[0] if size else ""}'
-    svg = re.sub(r"^<svg[^>]*>", f'{head} role="img" aria-label="{escape(label)}">', svg)
-    svg = re.sub(r'(\bid="|url\(#|xlink:href="#)', rf"\g<1>{name}-", svg)
-    svg = re.sub(r"font: ([\d.]+px) [^;\"]+", r"font-size: \1", svg)
-    svg = re.sub(r"font-family: [^;\"]+;? ?", "", svg)
-    for variable, color in _PALETTE.items():
-        svg = svg.replace(color, f"var(--{variable})")
-    return svg.strip()

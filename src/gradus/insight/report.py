@@ -4,12 +4,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from gradus.catalog.table import Table
@@ -18,7 +16,8 @@ from gradus.evaluation.comparison import Comparison
 from gradus.evaluation.metrics import parse_metric
 from gradus.evaluation.results import Evaluation
 from gradus.files import atomic_file
-from gradus.insight.examples import RULE, Example, has_kana, paired
+from gradus.insight.examples import RULE, Example, paired
+from gradus.insight.page import render_page, signs
 from gradus.insight.plots import Curve, plot_curves, plot_differences, plot_means
 from gradus.judgments.judgments import Judgments
 from gradus.judgments.split import Split
@@ -114,26 +113,12 @@ def render_report(report: Report) -> str:
     Raises:
         EvaluationError: The comparison lacks the leading metric.
     """
-    page = resources.files("gradus.insight")
-    environment = Environment(
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
-        "value": show_value,
-        "signed": show_signed,
-        "p": show_p,
-        "count": lambda number: f"{number:,}",
-    }
-    environment.tests["kana"] = has_kana
-    template = environment.from_string(page.joinpath("report.html").read_text(encoding="utf-8"))
-    return template.render(
+    return render_page(
+        "report",
+        report.title,
+        {"p": show_p},
         report=report,
         headline=headline(report.leading),
-        style=Markup(page.joinpath("report.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         tables=_tables(report),
         plots=_plots(report),
         shares=_shares(report),
@@ -177,19 +162,6 @@ def outcome(rows: Sequence[Comparison]) -> tuple[list[str], list[str], list[str]
     return better, worse, open_
 
 
-def show_value(value: float) -> str:
-    """A metric's value: three decimals where it lies below 10, one above, a dash where undefined."""
-    if not np.isfinite(value):
-        return "–"
-    return _signs(f"{value:.3f}" if abs(value) < 10 else f"{value:,.1f}")
-
-
-def show_signed(value: float) -> str:
-    """A difference, with its sign unless it is shown as zero."""
-    shown = show_value(value)
-    return shown if shown[0] in "−–" or not shown.strip("0.") else f"+{shown}"
-
-
 def show_p(p_value: float) -> str:
     """A p-value; below a thousandth only that is said."""
     if not np.isfinite(p_value):
@@ -201,12 +173,7 @@ def show_relative(row: Comparison) -> str:
     """The difference in percent of the baseline's mean; empty where that is zero."""
     if not np.isfinite(row.difference) or row.baseline_mean == 0:
         return ""
-    return f"{_signs(f'{100 * row.difference / row.baseline_mean:+.0f}')} %"
-
-
-def _signs(number: str) -> str:
-    """With the true minus sign, and none before a number that was rounded to zero."""
-    return number.replace("-", "−") if number.strip("+-0.") else number.lstrip("+-")
+    return f"{signs(f'{100 * row.difference / row.baseline_mean:+.0f}')} %"
 
 
 def _and(names: Sequence[str]) -> str:

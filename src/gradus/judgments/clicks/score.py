@@ -10,10 +10,10 @@ from gradus.judgments.clicks.curve import resampled
 from gradus.judgments.clicks.estimators import fit
 from gradus.judgments.clicks.fit import Curve, Fit
 from gradus.judgments.clicks.identify import Identifiability, identify
-from gradus.judgments.clicks.posterior import DEVIATES, attractiveness
+from gradus.judgments.clicks.posterior import attractiveness
 from gradus.judgments.clicks.utility import utility_of
 from gradus.judgments.logs.cells import Cells
-from gradus.judgments.scores import Scores
+from gradus.judgments.scores import Scores, Z
 from gradus.settings import ClicksSettings
 
 
@@ -61,7 +61,7 @@ def score_clicks(
     found = attractiveness(trials, model.theta, model.deviation, settings.prior, settings.seed)
     worth = utility_of(cells, trials)
     score = np.clip(found.mean * worth.mean, 0, 1)
-    extra = DEVIATES * found.mean * worth.deviation
+    extra = Z * found.mean * worth.deviation
     low = np.clip(score - np.hypot((found.mean - found.low) * worth.mean, extra), 0, score)
     high = np.clip(score + np.hypot((found.high - found.mean) * worth.mean, extra), score, 1)
     scores = Scores(

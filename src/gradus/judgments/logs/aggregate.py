@@ -10,14 +10,22 @@ import pyarrow as pa
 
 from gradus.errors import LogError
 from gradus.judgments.logs.cells import Cells
-from gradus.judgments.logs.collect import collect_cells, count_rows
+from gradus.judgments.logs.collect import collect_cells
 from gradus.judgments.logs.context import click_intervals, with_context
 from gradus.judgments.logs.engine import Engine, Table, ibis
 from gradus.judgments.logs.filters import REPEATED, merged, page_marks, robots, session_days
 from gradus.judgments.logs.grouping import Grouping
 from gradus.judgments.logs.impressions import Actions, Impressions, with_dwell
 from gradus.judgments.logs.queries import Normaliser, read_synonyms
-from gradus.judgments.logs.screening import FILTERS, Screen, first_rank, first_ranks, reasons, rejected
+from gradus.judgments.logs.screening import (
+    FILTERS,
+    Screen,
+    count_rows,
+    first_rank,
+    first_ranks,
+    reasons,
+    rejected,
+)
 from gradus.judgments.logs.summary import Day, LogSummary
 from gradus.settings.evidence import LogSettings
 
@@ -64,20 +72,22 @@ def aggregate(
         page=settings.page,
         now=now or datetime.now(UTC),
         timed=impressions.timed,
+        logged=impressions.logged,
         blank=tuple(blank),
     )
-    by_reason = {row["reason"]: row["rows"] for row in engine.rows(reasons(table, screen)).to_pylist()}
     counts = _Counts(dict(impressions.left_out), {})
-    for reason, rows in by_reason.items():
-        if reason is not None:
-            (counts.filtered if reason in FILTERS else counts.rejected)[reason] = int(rows)
+    rows = screen.usable(table)
+    everything, usable = (sum(engine.row(count_rows(t)).values()) for t in (table, rows))
+    if usable < everything:
+        for row in engine.rows(reasons(table, screen)).to_pylist():
+            kind = counts.filtered if row["reason"] in FILTERS else counts.rejected
+            kind[row["reason"]] = int(row["rows"])
     if counts.rejected and rejects is not None:
         engine.write(rejected(table, screen), rejects)
-    if None not in by_reason:
+    if not usable:
         found = ", ".join(f"{reason} ({n:,})" for reason, n in {**counts.rejected, **counts.filtered}.items())
         raise LogError(f"the log holds no impression that can be used: {found or 'it is empty'}")
 
-    rows = screen.usable(table)
     days = engine.keep(session_days(rows, actions, impressions.timed), "session_days")
     rows, days = _without_robots(engine, rows, days, settings, counts)
     rows, pages = _without_repeats(engine, rows, actions)
@@ -88,16 +98,16 @@ def aggregate(
         days.group_by("day").agg(impressions=days.impressions.sum(), clicks=days.clicks.sum()).order_by("day")
     )
     span = engine.row(rows.agg(start=rows.time.min(), end=rows.time.max()))
-    grouping = _grouping(settings, actions, impressions.timed, span["end"])
+    grouping = _grouping(settings, impressions, span["end"])
     path = engine.folder / "cells.parquet"
     engine.write(grouping.cells(with_context(rows, intervals), codes), path)
 
-    used, repeats = count_rows(path)
-    if repeats:
-        counts.filtered[REPEATED] = repeats
+    used = engine.row(count_rows(rows))
+    if used["repeats"]:
+        counts.filtered[REPEATED] = int(used["repeats"])
     summary = LogSummary(
-        read=sum(impressions.left_out.values()) + sum(int(n) for n in by_reason.values()),
-        used=used,
+        read=sum(impressions.left_out.values()) + int(everything),
+        used=int(used["rows"]),
         filtered=counts.filtered,
         rejected=counts.rejected,
         ignored=impressions.ignored,
@@ -106,9 +116,11 @@ def aggregate(
         end=span["end"],
         sessions=engine.row(days.agg(n=days.session.nunique()))["n"],
         pages=pages,
-        days=tuple(Day(row["day"], int(row["impressions"]), int(row["clicks"])) for row in by_day.to_pylist()),
+        days=tuple(
+            Day(row["day"], int(row["impressions"]), int(row["clicks"])) for row in by_day.to_pylist()
+        ),
     )
-    start = np.datetime64(span["start"] or datetime(1970, 1, 1), "s")  # noqa: DTZ001 - UTC throughout
+    start = np.datetime64(span["start"] or datetime(1970, 1, 1), "s")
     return Aggregation(collect_cells(path, grouping, queries, start), summary)
 
 
@@ -143,17 +155,20 @@ def _without_robots(
 
 def _without_repeats(engine: Engine, rows: Table, actions: Actions) -> tuple[Table, int]:
     """The impressions, those that repeat one folded into it; and the number of pages."""
-    marks = page_marks(rows)
+    marks = page_marks(rows, engine.bit_or)
     pages = engine.row(marks.agg(pages=marks.count(), repeating=marks.count(where=marks.may_repeat)))
     if not pages["repeating"]:
         return rows, pages["pages"]
     pages_to_fold = engine.keep(marks.filter(marks.may_repeat).select("page"), "repeating_pages")
     folded = engine.keep(merged(rows.semi_join(pages_to_fold, "page"), actions), "folded")
-    return ibis.union(rows.anti_join(pages_to_fold, "page"), folded), pages["pages"]
+    others = rows.anti_join(pages_to_fold, "page")
+    # What was kept may have come back with narrower integers.
+    return ibis.union(others, folded.cast(others.schema())), pages["pages"]
 
 
-def _grouping(settings: LogSettings, actions: Actions, timed: bool, newest: Any) -> Grouping:
+def _grouping(settings: LogSettings, impressions: Impressions, newest: Any) -> Grouping:
     for name, wanted in (("window", settings.window != "none"), ("half_life", settings.half_life > 0)):
-        if wanted and not timed:
+        if wanted and not impressions.timed:
             raise LogError(f"log.{name} needs the time of every impression, and the log has none")
-    return Grouping(actions, settings.window, settings.half_life, newest)
+    actions = Actions(settings.actions)
+    return Grouping(actions, settings.window, settings.half_life, newest, impressions.logged)

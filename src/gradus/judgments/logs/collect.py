@@ -31,15 +31,18 @@ def collect_cells(path: Path, grouping: Grouping, queries: Sequence[str], start:
     windows = np.array([start], "datetime64[s]")
     window = np.zeros(len(query), np.int16)
     if "window" in grouping.keys:
-        windows, row = np.unique(_read(path, "window").to_numpy().astype("datetime64[s]"), return_inverse=True)
+        windows, row = np.unique(
+            _read(path, "window").to_numpy().astype("datetime64[s]"), return_inverse=True
+        )
         window = row.astype(np.int16)
     order = _order([query, document, position, previous, window])
 
     def counts(name: str, unit: float = 1.0) -> NDArray[np.float64]:
         values: NDArray[np.float64] = _read(path, name).to_numpy()[order]
-        values /= unit * (AGE_UNIT if grouping.half_life else 1)
-        return values
+        unit *= AGE_UNIT if grouping.half_life else 1
+        return values if unit == 1 else values / unit
 
+    none = np.zeros(len(query))
     actions = grouping.actions
     clicks = counts("clicks")
     if grouping.simple:
@@ -67,16 +70,10 @@ def collect_cells(path: Path, grouping: Grouping, queries: Sequence[str], start:
         last=counts("last"),
         utility=utility,
         utility_square=utility_square,
-        propensity=counts("propensity", PROPENSITY_UNIT),
-        logged=counts("logged"),
+        propensity=counts("propensity", PROPENSITY_UNIT) if grouping.logged else none,
+        logged=counts("logged") if grouping.logged else none,
         actions=taken,
     )
-
-
-def count_rows(path: Path) -> tuple[int, int]:
-    """How many rows of the log stand behind the cells, and how many more repeat one of them."""
-    rows, repeats = (pc.sum(_read(path, name)).as_py() or 0 for name in ("rows", "repeats"))
-    return int(rows), int(repeats)
 
 
 def _read(path: Path, name: str) -> Any:
@@ -101,13 +98,18 @@ def _texts(path: Path, name: str) -> tuple[list[str], NDArray[np.int32]]:
     order = pc.array_sort_indices(texts).to_numpy()
     row_of = np.empty(len(order), np.int32)
     row_of[order] = np.arange(len(order), dtype=np.int32)
-    return texts.take(order).to_pylist(), np.concatenate([row_of[c.indices.to_numpy()] for c in column.chunks])
+    return texts.take(order).to_pylist(), np.concatenate(
+        [row_of[c.indices.to_numpy()] for c in column.chunks]
+    )
 
 
-def _order(keys: Sequence[NDArray[np.integer]]) -> NDArray[np.int64]:
-    """The order of rows by several keys, none negative, no two rows alike; the first key counts most."""
+def _order(keys: Sequence[NDArray[np.integer]]) -> NDArray[np.int64] | slice:
+    """The order of rows by several keys, none negative, no two rows alike; the first key counts most.
+
+    An engine writes rows in order where it can, and then nothing has to be moved.
+    """
     if not len(keys[0]):
-        return np.zeros(0, np.int64)
+        return slice(None)
     sizes = [int(key.max()) + 1 for key in keys]
     if np.prod(sizes, dtype=float) >= 2**62:
         return np.lexsort(keys[::-1])
@@ -115,4 +117,4 @@ def _order(keys: Sequence[NDArray[np.integer]]) -> NDArray[np.int64]:
     for key, size in zip(keys, sizes, strict=True):
         packed *= size
         packed += key
-    return np.argsort(packed)
+    return slice(None) if (packed[1:] > packed[:-1]).all() else np.argsort(packed)

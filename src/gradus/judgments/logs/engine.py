@@ -26,6 +26,21 @@ MEMORY = "1500MB"
 """What DuckDB may hold before it spills to disk; the process itself needs some more."""
 
 
+def _builtin(kind: Any, name: str, takes: str, gives: str) -> Any:
+    """A function that an engine has and Ibis does not know."""
+
+    def call(value: Any) -> Any: ...
+
+    return kind.builtin(call, name=name, signature=((takes,), gives))
+
+
+# DuckDB's; together they take a time with a zone to UTC, where a cast would take it to the zone of the machine.
+_EPOCH_US = _builtin(ibis.udf.scalar, "epoch_us", "timestamp", "int64")
+_MAKE_TIMESTAMP = _builtin(ibis.udf.scalar, "make_timestamp", "int64", "timestamp")
+
+_BIT_OR = _builtin(ibis.udf.agg, "bit_or", "int64", "int64")
+
+
 class Engine(ABC):
     """Runs Ibis expressions.
 
@@ -57,6 +72,10 @@ class Engine(ABC):
         pq.write_table(table, path)
         return self.read([path])
 
+    def bit_or(self, bits: Any) -> Any:
+        """The bitwise or over the rows of a group."""
+        return bits.bit_or()
+
     @abstractmethod
     def keep(self, expression: Table, name: str) -> Table:
         """The result of an expression, computed once, as a table."""
@@ -70,14 +89,17 @@ class DuckDBEngine(Engine):
     """DuckDB within this process."""
 
     def read(self, paths: Sequence[Path]) -> Table:
+        """The rows of Parquet files, times with a zone taken to UTC."""
         table = self.con.read_parquet([str(path) for path in paths], union_by_name=True)
         zoned = [name for name, kind in table.schema().items() if kind.is_timestamp() and kind.timezone]
-        return table.mutate(**{name: _as_utc(table[name]) for name in zoned})
+        return table.mutate(**{name: _MAKE_TIMESTAMP(_EPOCH_US(table[name])) for name in zoned})
 
     def keep(self, expression: Table, name: str) -> Table:
+        """The result as a temporary table, spilled to disk where memory is short."""
         return self.con.create_table(name, expression, temp=True)
 
     def write(self, expression: Table, path: Path) -> None:
+        """Write the result as one Parquet file."""
         self.con.to_parquet(expression, path)
 
 
@@ -85,34 +107,29 @@ class SparkEngine(Engine):
     """A Spark session, its workers on this machine or elsewhere."""
 
     def read(self, paths: Sequence[Path]) -> Table:
+        """The rows of Parquet files."""
         frame = self._session.read.option("mergeSchema", "true").parquet(*(str(path) for path in paths))
         name = f"parquet_{self._session.sparkContext.applicationId}_{id(frame)}".replace("-", "_")
         frame.createOrReplaceTempView(name)
         return self.con.table(name)
 
+    def bit_or(self, bits: Any) -> Any:
+        """Spark's own, which Ibis does not know."""
+        return _BIT_OR(bits)
+
     def keep(self, expression: Table, name: str) -> Table:
+        """The result as a folder of Parquet files."""
         path = self.folder / name
         self.write(expression, path)
         return self.read([path])
 
     def write(self, expression: Table, path: Path) -> None:
+        """Write the result as a folder of Parquet files."""
         self._session.sql(self.con.compile(expression)).write.mode("overwrite").parquet(str(path))
 
     @property
     def _session(self) -> Any:
         return self.con._session
-
-
-def _as_utc(time: Any) -> Any:
-    """A time with a zone as DuckDB's time in UTC; a cast would take it to the zone of the machine."""
-
-    @ibis.udf.scalar.builtin(signature=(("timestamp",), "int64"))
-    def epoch_us(time: Any) -> Any: ...
-
-    @ibis.udf.scalar.builtin(signature=(("int64",), "timestamp"))
-    def make_timestamp(microseconds: Any) -> Any: ...
-
-    return make_timestamp(epoch_us(time))
 
 
 @contextmanager

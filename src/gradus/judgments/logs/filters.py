@@ -1,5 +1,8 @@
 """What would count twice or should not count: repeated rows, and sessions of robots."""
 
+from collections.abc import Callable
+from typing import Any
+
 from gradus.judgments.logs.engine import Table, ibis
 from gradus.judgments.logs.impressions import Actions
 
@@ -40,15 +43,20 @@ def robots(days: Table, robot_events: int) -> Table:
     return flagged.select("session", "rows", reason=ibis.ifelse(flagged.many, ROBOT, CLICKS_ALL))
 
 
-def page_marks(rows: Table) -> Table:
+def page_marks(rows: Table, bit_or: Callable[[Any], Any]) -> Table:
     """Per page: whether it `may_repeat` an impression.
 
     The sum of 2^position over a page's rows equals their bitwise or exactly if no position occurs twice. Beyond
     the bits of an integer, positions share bits, which can only raise a false alarm. This costs a tenth of
     grouping by page, document and position, and few pages need that afterwards.
+
+    Args:
+        rows: Usable impressions.
+        bit_or: The engine's bitwise or.
     """
     bit = ibis.literal(1, "int64") << (rows.position % _BITS).cast("int64")
-    marks = rows.mutate(bit=bit).group_by("page").agg(total=ibis._.bit.sum(), either=ibis._.bit.bit_or())
+    bits = rows.mutate(bit=bit)
+    marks = bits.group_by("page").agg(total=bits.bit.sum(), either=bit_or(bits.bit))
     return marks.select("page", may_repeat=marks.total != marks.either)
 
 

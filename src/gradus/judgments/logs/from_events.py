@@ -139,7 +139,7 @@ def read_ubi(
     if queries is not None:
         folded = with_queries(folded, with_sessions(queries, pause_minutes), actions)
     timed = "time" in events.columns or (queries is not None and "time" in queries.columns)
-    return Impressions(engine.keep(folded, "impressions"), timed, left_out, ignored)
+    return Impressions(engine.keep(folded, "impressions"), timed, left_out=left_out, ignored=ignored)
 
 
 def read_ga4(
@@ -155,7 +155,7 @@ def read_ga4(
     bare = engine.row(counted.agg(n=counted.count(where=counted.document.isnull())))["n"]
     left_out |= {"event without a document": bare} if bare else {}
     folded = fold_events(counted.filter(counted.document.notnull()), actions)
-    return Impressions(engine.keep(folded, "impressions"), True, left_out, ignored)
+    return Impressions(engine.keep(folded, "impressions"), timed=True, left_out=left_out, ignored=ignored)
 
 
 def _is_shown(table: Table, log_format: LogFormat) -> Any:

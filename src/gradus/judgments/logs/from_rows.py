@@ -43,9 +43,7 @@ def listed_impressions(table: Table, actions: Actions, pause_minutes: float) -> 
     )
     clicked = table.mutate(seen=table.documents).unnest("clicks")
     clicked = clicked.filter(~clicked.seen.contains(clicked.clicks).fill_null(False))
-    clicked = clicked.select(
-        *kept, document="clicks", position=ibis.null("float64"), shown=False, done=True
-    )
+    clicked = clicked.select(*kept, document="clicks", position=ibis.null("float64"), shown=False, done=True)
     empty = table.filter((table.documents.length() == 0) & (table.clicks.length() == 0))
     empty = empty.select(
         *kept, document=ibis.null("string"), position=ibis.null("float64"), shown=False, done=False
@@ -57,14 +55,17 @@ def listed_impressions(table: Table, actions: Actions, pause_minutes: float) -> 
     return as_impressions(rows, actions, columns)
 
 
-def read_flat(engine: Engine, table: Table, actions: Actions, pause_minutes: float, plain: bool) -> Impressions:
+def read_flat(
+    engine: Engine, table: Table, actions: Actions, pause_minutes: float, plain: bool
+) -> Impressions:
     """The impressions of a flat log; computed once where they take more than reading (`plain`)."""
     impressions = flat_impressions(table, actions, pause_minutes)
     plain = plain and {"page", "session"} <= set(table.columns)
-    return Impressions(impressions if plain else engine.keep(impressions, "impressions"), "time" in table.columns)
+    kept = impressions if plain else engine.keep(impressions, "impressions")
+    return Impressions(kept, timed="time" in table.columns, logged="propensity" in table.columns)
 
 
 def read_listed(engine: Engine, table: Table, actions: Actions, pause_minutes: float) -> Impressions:
     """The impressions of a log with a row per result page."""
     impressions = listed_impressions(table, actions, pause_minutes)
-    return Impressions(engine.keep(impressions, "impressions"), "time" in table.columns)
+    return Impressions(engine.keep(impressions, "impressions"), timed="time" in table.columns)

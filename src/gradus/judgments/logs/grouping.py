@@ -27,60 +27,58 @@ class Grouping:
         window: none, day, week or month.
         half_life: Days after which an impression counts half; 0 for no decay.
         newest: The moment that ages are counted from, needed with a half-life.
+        logged: Whether there may be propensities.
     """
 
     actions: Actions
     window: str = "none"
     half_life: float = 0.0
     newest: datetime | None = None
+    logged: bool = True
 
     @property
     def keys(self) -> list[str]:
+        """The columns that tell cells apart."""
         keys = ["query", "document", "position", "previous"]
         return keys if self.window == "none" else [*keys, "window"]
 
     def cells(self, rows: Table, codes: Table) -> Table:
-        """Cells of impressions, as a table.
+        """Cells of impressions, as a table, ordered by its keys.
 
         Args:
             rows: Usable impressions with their context (`previous` and `last`).
             codes: `text` of every query as typed, and the `code` of its normal form.
 
         Returns:
-            The keys; and as float64 impressions, clicks, above_last, last, logged, propensity (in their units),
-            `action_0` …, and `level_0` … (impressions of each level of `Actions.levels`) where these differ
-            from clicks; and the `rows` and `repeats` of the log behind the cell.
+            The keys; and as float64 in their units impressions, clicks, above_last, last, with propensities
+            `logged` and `propensity`, and with several actions `action_0` … and `level_0` … (impressions by
+            the greatest utility reached, as `Actions.levels`).
         """
         clicked = self.actions.clicked(rows)
         last = rows["last"]
-        logged = rows.propensity.notnull()
-        inverse = (PROPENSITY_UNIT / rows.propensity).round().cast("int64")
         columns: dict[str, Any] = {
             "document": rows.document,
             "position": rows.position,
             "previous": rows.previous,
-            "rows": rows.rows,
-            "repeats": rows.repeats,
             "clicked": clicked,
             "above_last": rows.position <= last,
             "at_last": clicked & (rows.position == last),
-            "logged": logged,
-            "inverse": inverse,
             "typed": rows["query"],
         }
         if self.window != "none":
             columns["window"] = rows.time.truncate(_TRUNCATION[self.window])
+        if self.logged:
+            columns["logged"] = rows.propensity.notnull()
+            columns["inverse"] = (PROPENSITY_UNIT / rows.propensity).round().cast("int64")
         if self.half_life:
             columns["weight"] = self._weight(rows.time)
         if not self.simple:
             columns |= {column: rows[column] for column in self.actions.columns.values()}
         table = rows.select(**columns)
         table = table.join(codes, table.typed == codes.text).rename(query="code")
-        return table.group_by(self.keys).agg(
-            **{name: value.cast("float64") for name, value in self._counts(table).items()},
-            rows=table.rows.sum().cast("int64"),
-            repeats=table.repeats.sum().cast("int64"),
-        )
+        counts = {name: value.cast("float64") for name, value in self._counts(table).items()}
+        # In order, so that the result does not depend on which thread was first.
+        return table.group_by(self.keys).agg(**counts).order_by(self.keys)
 
     @property
     def simple(self) -> bool:
@@ -93,9 +91,9 @@ class Grouping:
             "clicks": self._count(table, table.clicked),
             "above_last": self._count(table, table.above_last),
             "last": self._count(table, table.at_last),
-            "logged": self._count(table, table.logged),
-            "propensity": self._inverse(table),
         }
+        if self.logged:
+            counts |= {"logged": self._count(table, table.logged), "propensity": self._inverse(table)}
         if self.simple:
             return counts
         for column in self.actions.columns.values():
@@ -103,7 +101,9 @@ class Grouping:
         above: list[str] = []
         for number, (_, columns) in enumerate(self.actions.levels):
             reached = taken(table, columns)
-            counts[f"level_{number}"] = self._count(table, reached & ~taken(table, above) if above else reached)
+            counts[f"level_{number}"] = self._count(
+                table, reached & ~taken(table, above) if above else reached
+            )
             above += columns
         return counts
 
@@ -118,7 +118,6 @@ class Grouping:
 
     def _weight(self, time: Any) -> Any:
         """What an impression counts by its age in whole days, in units of 2^-16."""
-        assert self.newest is not None
         seconds = ibis.literal(self.newest).epoch_seconds() - time.epoch_seconds()
         age = (seconds / 86_400).floor()
         return (ibis.literal(2.0) ** (-age / self.half_life) * AGE_UNIT).round().cast("int64")

@@ -1,6 +1,6 @@
 """The health of a log: what it can support, before anything is computed from it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -38,7 +38,11 @@ class Finding:
 
 
 def check_health(
-    engine: Engine, impressions: Impressions, staged: Mapping[str, Staged], settings: LogSettings, now: datetime
+    engine: Engine,
+    impressions: Impressions,
+    staged: Mapping[str, Staged],
+    settings: LogSettings,
+    now: datetime,
 ) -> list[Finding]:
     """What a log can support and what is wrong with it, the worst first.
 
@@ -54,7 +58,7 @@ def check_health(
     ranks = engine.row(first_ranks(table))
     first = first_rank(settings.rank, ranks["at_0"], ranks["at_1"])
     facts = engine.row(row_facts(table, first, settings.page, now))
-    pages = page_facts(table, actions)
+    pages = page_facts(table, actions, engine.bit_or)
     found = [
         *_staging(staged),
         *_ignored(impressions),
@@ -88,7 +92,7 @@ def row_facts(table: Table, first: int, page: int, now: datetime) -> Table:
     )
 
 
-def page_facts(table: Table, actions: Actions) -> Table:
+def page_facts(table: Table, actions: Actions, bit_or: Callable[[Any], Any]) -> Table:
     """Per page what it shows: `shown` rows, `clicked` ones, its `deepest` position, and its query."""
     shown = table.filter(table.shown & table.position.notnull() & table.page.notnull())
     shown = shown.mutate(clicked=actions.clicked(shown), position=shown.position.cast("int64"))
@@ -98,7 +102,7 @@ def page_facts(table: Table, actions: Actions) -> Table:
         deepest=shown.position.max(),
         query=shown["query"].min(),
     )
-    return facts.left_join(page_marks(shown), "page").drop("page_right")
+    return facts.left_join(page_marks(shown, bit_or), "page").drop("page_right")
 
 
 def page_counts(pages: Table, first: int) -> Table:

@@ -55,6 +55,7 @@ class Actions:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The actions."""
         return tuple(self.weights)
 
     @property
@@ -87,12 +88,14 @@ class Impressions:
     Attributes:
         table: The impressions.
         timed: Whether the log has times, so that a row without one is broken.
+        logged: Whether the log may have propensities.
         left_out: Reason → rows of the log that are no impression and no counted action.
         ignored: Event name → how many were left out because `log.actions` does not name them; the commonest.
     """
 
     table: Table
     timed: bool
+    logged: bool = False
     left_out: Mapping[str, int] = field(default_factory=dict)
     ignored: Mapping[str, int] = field(default_factory=dict)
 

@@ -9,9 +9,10 @@ from gradus.judgments.logs.engine import Table, ibis
 DEEPEST = 10_000
 """Positions from here on are a fault of the log."""
 
-EARLIEST = datetime(2000, 1, 1)  # noqa: DTZ001 - times of a log are UTC without saying so
+EARLIEST = datetime(2000, 1, 1)
 
 NEVER_SHOWN = "action on a document that was not shown"
+NO_QUERY = "query is missing"
 TOO_DEEP = "position beyond log.page"
 FILTERS = (NEVER_SHOWN, TOO_DEEP)
 """Reasons of impressions that are sound, yet not counted."""
@@ -26,6 +27,7 @@ class Screen:
         page: Deepest position that is used, counted from 1; 0 for all.
         now: The time after which none can be, UTC.
         timed: Whether an impression without time is broken.
+        logged: Whether there may be propensities.
         blank: Texts, as typed, that hold no query.
     """
 
@@ -33,48 +35,64 @@ class Screen:
     page: int
     now: datetime
     timed: bool
+    logged: bool = True
     blank: tuple[str, ...] = ()
+
+    def conditions(self, impressions: Table) -> list[tuple[Any, str]]:
+        """What holds of a usable impression, and the reason where it does not.
+
+        The order matters: a condition can be null only where one before it does not hold.
+        """
+        position, propensity = impressions.position, impressions.propensity
+        query = impressions["query"]
+        conditions = [
+            (impressions.document.notnull(), "document is missing"),
+            (impressions.page.notnull(), "page is missing"),
+            (impressions.shown, NEVER_SHOWN),
+            (query.notnull(), NO_QUERY),
+            (_is_whole(position), "position is not a whole number"),
+            (position >= self.first, f"position is below the first, {self.first}"),
+            (position < DEEPEST, f"position is {DEEPEST:,} or above"),
+        ]
+        if self.blank:
+            conditions.insert(4, (query.notin(self.blank), NO_QUERY))
+        if self.timed:
+            now = self.now.astimezone(UTC).replace(tzinfo=None) if self.now.tzinfo else self.now
+            conditions += [
+                (impressions.time.notnull(), "time is missing or unreadable"),
+                (impressions.time >= ibis.literal(EARLIEST), f"time is before {EARLIEST.year}"),
+                (impressions.time <= ibis.literal(now), "time is in the future"),
+            ]
+        if self.logged:
+            sound = propensity.isnull() | ((propensity > 0) & (propensity <= 1))
+            conditions.append((sound, "propensity is not in (0, 1]"))
+        if self.page:
+            conditions.append((position < self.first + self.page, TOO_DEEP))
+        return conditions
 
     def reason(self, impressions: Table) -> Any:
         """Why each impression is not used: a text, null where it is used. The first reason is given."""
-        position, propensity = impressions.position, impressions.propensity
-        query = impressions["query"]
-        no_query = query.isnull()
-        if self.blank:
-            no_query = no_query | query.isin(self.blank)
-        cases = [
-            (impressions.document.isnull(), "document is missing"),
-            (impressions.page.isnull(), "page is missing"),
-            (~impressions.shown, NEVER_SHOWN),
-            (no_query, "query is missing"),
-            (_not_whole(position), "position is not a whole number"),
-            (position < self.first, f"position is below the first, {self.first}"),
-            (position >= DEEPEST, f"position is {DEEPEST:,} or above"),
-        ]
-        if self.timed:
-            time = impressions.time
-            now = self.now.astimezone(UTC).replace(tzinfo=None) if self.now.tzinfo else self.now
-            cases += [
-                (time.isnull(), "time is missing or unreadable"),
-                (time < ibis.literal(EARLIEST), f"time is before {EARLIEST.year}"),
-                (time > ibis.literal(now), "time is in the future"),
-            ]
-        cases.append(((propensity <= 0) | (propensity > 1), "propensity is not in (0, 1]"))
-        if self.page:
-            cases.append((position >= self.first + self.page, TOO_DEEP))
+        cases = [(~condition, reason) for condition, reason in self.conditions(impressions)]
         return ibis.cases(*cases, else_=ibis.null("string"))
 
     def usable(self, impressions: Table) -> Table:
         """The impressions that are used, with positions from 1 as integers."""
-        sound = impressions.filter(self.reason(impressions).isnull())
+        # Plain conditions, unlike the reason, are checked against a file's statistics before its rows are read.
+        sound = impressions.filter(*(condition for condition, _ in self.conditions(impressions)))
         return sound.mutate(position=(sound.position - (self.first - 1)).cast("int32"))
 
 
 def reasons(impressions: Table, screen: Screen) -> Table:
-    """Per reason (null for usable): `impressions`, and `rows` of the log, repeats included."""
+    """Per `reason` for which impressions are not used: the `rows` of the log behind them, repeats included."""
     named = impressions.mutate(reason=screen.reason(impressions))
-    return named.group_by("reason").agg(
-        impressions=named.count(), rows=(named.rows + named.repeats).sum(), repeats=named.repeats.sum()
+    named = named.filter(named.reason.notnull())
+    return named.group_by("reason").agg(rows=(named.rows + named.repeats).sum())
+
+
+def count_rows(impressions: Table) -> Table:
+    """One row: the `rows` of the log behind impressions, and how many more `repeats` there are of these."""
+    return impressions.agg(
+        rows=impressions.rows.sum().fill_null(0), repeats=impressions.repeats.sum().fill_null(0)
     )
 
 
@@ -103,7 +121,8 @@ def first_rank(rank: str, at_0: int, at_1: int) -> int:
     return 0 if 2 * at_0 > at_1 else 1
 
 
-def _not_whole(position: Any) -> Any:
+def _is_whole(position: Any) -> Any:
     if position.type().is_integer():
-        return position.isnull()
-    return position.isnull() | position.isnan() | (position != position.floor())
+        return position.notnull()
+    # A number that is none (NaN) equals itself in some engines.
+    return position.notnull() & ~position.isnan() & (position == position.floor())

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import pyarrow as pa
+
 from gradus.judgments.logs.engine import Table, ibis
 from gradus.judgments.logs.formats import Kind, LogFormat, Source
 
@@ -13,6 +15,11 @@ _MILLISECONDS = 1e11
 """From here on a number of seconds since 1970 would lie beyond the year 5000, so it counts milliseconds."""
 
 _MICROSECONDS = 1e14
+
+
+_TYPES: Mapping[str, str] = {
+    "list": "array<string>", "time": "timestamp", "number": "float64", "flag": "boolean"
+}  # fmt: skip
 
 
 def draw_columns(table: Table, log_format: LogFormat, name: str, sources: Mapping[str, Source]) -> Table:
@@ -35,10 +42,7 @@ def draw_columns(table: Table, log_format: LogFormat, name: str, sources: Mappin
         items = _below(table[source.column], source.fields)
         table = table.mutate(**{_items(source): items}).unnest(_items(source), keep_empty=True)
     return table.select(
-        **{
-            column: _as_kind(_value(table, source), kinds.get(column, "flag"))
-            for column, source in sources.items()
-        }
+        **{column: _drawn(table, source, kinds.get(column, "flag")) for column, source in sources.items()}
     )
 
 
@@ -58,6 +62,13 @@ def is_plain(table: Table, log_format: LogFormat, name: str, sources: Mapping[st
 
 def _items(source: Source) -> str:
     return f"items of {source.column}"
+
+
+def _drawn(table: Table, source: Source, kind: Kind) -> Value:
+    if pa.types.is_null(source.type):
+        # A column without any value has no type; DuckDB cannot read one within a struct.
+        return ibis.null(_TYPES.get(kind, "string"))
+    return _as_kind(_value(table, source), kind)
 
 
 def _value(table: Table, source: Source) -> Value:
@@ -90,14 +101,7 @@ def _any_text(value: Value) -> Value:
     return ibis.coalesce(*(value[name].cast("string") for name in value.type().names))
 
 
-_TYPES: Mapping[Kind, str] = {
-    "list": "array<string>", "time": "timestamp", "number": "float64", "flag": "boolean"
-}  # fmt: skip
-
-
 def _as_kind(value: Value, kind: Kind) -> Value:
-    if value.type().is_null():
-        return value.cast(_TYPES.get(kind, "string"))
     if kind == "list":
         return _as_list(value) if value.type().is_string() else value.cast("array<string>")
     if kind == "time":
