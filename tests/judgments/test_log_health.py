@@ -42,7 +42,9 @@ FAULTS = {
     "holes in pages": lambda rows: [row for row in rows if row["position"] != 3],
     "repeated positions": lambda rows: rows + rows[:10],
     "first rank": lambda rows: [row | {"position": row["position"] - 1} for row in rows],
-    "missing positions": lambda rows: [row | {"position": None} if row["page"] == "p3" else row for row in rows],
+    "missing positions": lambda rows: [
+        row | {"position": None} if row["page"] == "p3" else row for row in rows
+    ],
     "unique queries": lambda rows: [row | {"query": row["page"]} for row in rows],
     "unusable times": lambda rows: [rows[0] | {"time": NOW + timedelta(days=1)}, *rows[1:]],
     "days without rows": lambda rows: [

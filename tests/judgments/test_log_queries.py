@@ -41,7 +41,7 @@ def test_plurals(word: str, one: str) -> None:
 
 
 def test_stems_and_synonyms_bring_queries_together() -> None:
-    normaliser = Normaliser(stem=True, synonyms={"TVs": "televisions"})
+    normaliser = Normaliser(stem=True, synonyms={"tv": "televisions"})
     distinct, codes = normaliser.codes(["TV", "television ", "screws", "\t", "Televisions"])
     assert (distinct, codes) == (["screw", "television"], [1, 1, 0, -1, 1])
 

@@ -12,6 +12,8 @@ from gradus.insight.page import render_page, signs
 from gradus.judgments.audit import Audit, percent
 from gradus.judgments.audit.coverage import Source
 
+_SHOWN = 10
+"""Rows of a list of pairs on the page."""
 _CERTAIN = 3.0
 """From so many standard deviations on two sources really contradict each other."""
 
@@ -47,6 +49,7 @@ def render_audit(audit: Audit, title: str) -> str:
         audit=audit,
         plots={name: Markup(svg) for name, svg in plots.items()},  # noqa: S704 - escaped there
         heading=title,
+        shown=_SHOWN,
         calibrations={source.name: describe_calibration(source, audit.sources) for source in audit.sources},
         contradictions=sum(abs(conflict.z) >= _CERTAIN for conflict in audit.conflicts),
     )

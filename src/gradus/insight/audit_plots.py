@@ -45,7 +45,7 @@ def plot_examination(curve: Sequence[CurvePoint]) -> str:
         # An interval may reach so high that nothing else could be seen.
         axes.set_ylim(0, 1.25 * float(np.nanmax(drawn)))
         axes.set_xlim(0.5, len(place) + 0.5)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)
         axes.grid(visible=False, axis="x")
         axes.set_xlabel("position")
         return as_svg(figure, "examination", "How likely a result is looked at, by position")

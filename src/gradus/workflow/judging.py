@@ -2,7 +2,7 @@
 
 import csv
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ from gradus.judgments.hierarchy import judge_hierarchy, read_document_paths, rea
 from gradus.judgments.logs.cells import Cells
 from gradus.judgments.logs.queries import Normaliser, read_synonyms
 from gradus.judgments.logs.summary import LogSummary
-from gradus.judgments.scores import Scores, Z
+from gradus.judgments.scores import Z
 from gradus.judgments.scores_file import read_gold, write_fused
 from gradus.judgments.simulation.truth import query_names
 from gradus.progress import Progress, silent
@@ -114,11 +114,12 @@ def judge(
     queries = open_queries(settings) if settings.query.path else None
     form = _query_form(settings)
     out.mkdir(parents=True, exist_ok=True)
-    log = _read_log(settings, out, now or datetime.now(UTC), progress) if settings.log.path else None
+    moment = now or datetime.now(UTC)
+    log = _read_log(settings, out, _names(queries, form), moment, progress) if settings.log.path else None
     grades = _read_grades(settings, form) if settings.grades.path else None
     sources = [] if grades is None else [grades.consensus.scores]
     if log is not None:
-        sources.append(_by_id(log.clicks.scores, queries, form))
+        sources.append(log.clicks.scores)
     if settings.hierarchy.document:
         paths = read_document_paths(settings), read_query_paths(settings)
         sources.append(judge_hierarchy(*paths, sources, settings.hierarchy))
@@ -133,12 +134,12 @@ def judge(
     found = audit(
         fused,
         documents=len(documents),
-        log=log and log.clicks,
-        cells=log and log.cells,
-        summary=log and log.summary,
+        log=log.clicks if log else None,
+        cells=log.cells if log else None,
+        summary=log.summary if log else None,
         findings=log.findings if log else (),
-        consensus=grades and grades.consensus,
-        alpha=grades and grades.alpha,
+        consensus=grades.consensus if grades else None,
+        alpha=grades.alpha if grades else None,
         agreement=grades.agreement if grades else (),
     )
     files |= {"audit": out / "audit.json", "page": out / "audit.html"}
@@ -169,20 +170,22 @@ def write_curve(path: Path, curve: Curve) -> None:
             writer.writerow([place, theta if np.isfinite(theta) else "", *ends])
 
 
-def _read_log(settings: Settings, out: Path, now: datetime, progress: Progress) -> LogEvidence:
-    """Stage, check and aggregate the log, and score its pairs."""
+def _read_log(
+    settings: Settings, out: Path, names: Mapping[str, str], now: datetime, progress: Progress
+) -> LogEvidence:
+    """Stage, check and aggregate the log, and score its pairs; `names` are the ids of queries' texts."""
     from gradus.judgments.logs.aggregate import aggregate
     from gradus.judgments.logs.engine import open_engine
     from gradus.judgments.logs.health import check_health
     from gradus.judgments.logs.read_log import read_impressions
     from gradus.judgments.logs.staging import stage
 
-    names = {"flat": "impressions", "sessions": "pages"}
+    table = {"flat": "impressions", "sessions": "pages"}.get(settings.log.format, "events")
     for name in _REJECTS:
         (out / f"{name}.parquet").unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=".work.") as work:
         folder = Path(work)
-        tables = {names.get(settings.log.format, "events"): settings.log.path}
+        tables = {table: settings.log.path}
         if settings.log.queries:
             tables["queries"] = settings.log.queries
         staged = {
@@ -201,9 +204,10 @@ def _read_log(settings: Settings, out: Path, now: datetime, progress: Progress) 
             with atomic_file(out / "unreadable_rows.parquet") as aside:
                 pq.write_table(pa.concat_tables(unread), aside)
     progress("estimating", 0, 1, "")
-    clicks = score_clicks(found.cells, settings.clicks, settings.root, _pages_per_day(found.summary))
+    cells = replace(found.cells, queries=[names.get(text, text) for text in found.cells.queries])
+    clicks = score_clicks(cells, settings.clicks, settings.root, _pages_per_day(found.summary))
     progress("estimating", 1, 1, "")
-    return LogEvidence(found.cells, clicks, found.summary, findings)
+    return LogEvidence(cells, clicks, found.summary, findings)
 
 
 def _read_grades(settings: Settings, form: QueryForm) -> GradesEvidence:
@@ -219,14 +223,13 @@ def _query_form(settings: Settings) -> QueryForm:
     return Normaliser(settings.log.stem, synonyms)
 
 
-def _by_id(scores: Scores, queries: Table | None, form: QueryForm) -> Scores:
-    """A log's scores with its queries called by their ids, where there is a table of queries that has them."""
-    if queries is None:
-        return scores
-    ids: dict[str, str] = {}
-    for name, text in zip(queries.ids, query_names(queries), strict=True):
-        ids.setdefault(form(text), name)
-    return replace(scores, queries=[ids.get(text, text) for text in scores.queries])
+def _names(queries: Table | None, form: QueryForm) -> dict[str, str]:
+    """Text of a query, in the log's form → its id, where there is a table of queries; else nothing."""
+    names: dict[str, str] = {}
+    if queries is not None:
+        for name, text in zip(queries.ids, query_names(queries), strict=True):
+            names.setdefault(form(text), name)
+    return names
 
 
 def _pages_per_day(summary: LogSummary) -> float | None:

@@ -110,7 +110,7 @@ class Audit:
         told = f"The evidence supports a score for {percent(1 - coverage.wide)} of {coverage.pairs:,} pairs"
         missing = []
         if coverage.wide > 0:
-            missing.append(f"too little about {percent(coverage.wide)} of the pairs")
+            missing.append(f"too little about the other {percent(coverage.wide)}")
         if coverage.documents < coverage.catalogue:
             missing.append(f"nothing about {percent(1 - coverage.share)} of the catalogue")
         return f"{told}{self._caveat()}" + (f"; it says {' and '.join(missing)}" if missing else "")

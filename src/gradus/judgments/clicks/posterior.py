@@ -6,8 +6,9 @@ differ from those that were not, since a ranker chose what to show: one prior fo
 tail. So a regression says what to expect of a pair from where and how often it was shown, pairs are divided into
 bands of that expectation, and each band has a prior, which pairs between two bands mix. A band's prior starts as a
 Beta distribution with the band's mean and is adapted to the band's clicks by a few rounds of the EM of nonparametric
-empirical Bayes (Laird 1978). The Betas share one concentration, the lowest that the clicks hardly speak against:
-sparse clicks do not tell it well, and of two errors a wide interval is the lesser.
+empirical Bayes (Laird 1978). The Betas share one concentration: for the score the likeliest, for the interval the
+lowest that the clicks hardly speak against, since sparse clicks tell it badly, and of two wrong intervals the wider
+is the lesser evil.
 
 Where clicks are many, the posterior is narrower than the grid; there it is normal in the logit (Laplace).
 """
@@ -92,11 +93,15 @@ def attractiveness(
             if prior == "exposure"
             else np.full(len(trials), min(overall, 0.0))
         )
-        bands = None if prior == "none" else _Bands(likelihood, index, wide, np.random.default_rng(seed))
+        bands = (
+            None if prior == "none" else _learn_bands(likelihood, index, wide, np.random.default_rng(seed))
+        )
         for at in range(0, len(wide), _CHUNK):
             pairs = wide[at : at + _CHUNK]
-            weight = likelihood(pairs) * (_UNIFORM if bands is None else bands.prior(index[pairs]))
-            mean[pairs], low[pairs], high[pairs] = _summary(weight)
+            chances = likelihood(pairs)
+            expected, cautious = (_UNIFORM,) * 2 if bands is None else bands.priors(index[pairs])
+            mean[pairs] = _normalised(chances * expected) @ _GRID
+            low[pairs], high[pairs] = _shortest(_normalised(chances * cautious))
     if deviation is not None:
         low, high = _widened(trials, shown, theta, deviation, exposure, mean, low, high)
     return Attractiveness(mean, np.minimum(low, mean), np.maximum(high, mean), exposure)
@@ -140,32 +145,50 @@ class _Likelihood:
         return logit, 1 / np.sqrt(curvature)
 
 
+@dataclass(frozen=True)
 class _Bands:
-    """Priors over the grid, one per band of an index."""
+    """Priors over the grid of bands of an index.
 
-    def __init__(
-        self, likelihood: _Likelihood, index: Floats, pairs: NDArray[np.integer], rng: np.random.Generator
-    ) -> None:
-        count = 1 if np.ptp(index) == 0 else int(np.clip(len(pairs) // _BAND, 1, _MOST_BANDS))
-        order = pairs[np.argsort(index[pairs], kind="stable")]
-        centres, samples = [], []
-        for band in np.array_split(order, count):
-            sample = band if len(band) <= _SAMPLE else np.sort(rng.choice(band, _SAMPLE, replace=False))
-            centres.append(index[band].mean())
-            samples.append(likelihood(sample))
-        starts = _starts(samples, np.exp(centres))
-        self.centres = np.array(centres)
-        self.priors = np.stack([_learned(*band) for band in zip(samples, starts, strict=True)])
+    Attributes:
+        centres: (bands,) mean index of each.
+        likeliest: (bands, grid) the priors that scores are computed with.
+        widest: (bands, grid) those that intervals are computed with.
+    """
 
-    def prior(self, index: Floats) -> Floats:
-        """(len(index), grid) the prior of pairs with such an index, mixed from the two nearest bands."""
+    centres: Floats
+    likeliest: Floats
+    widest: Floats
+
+    def priors(self, index: Floats) -> tuple[Floats, Floats]:
+        """Twice (len(index), grid): the priors of pairs with such an index, mixed from the two nearest bands."""
         if len(self.centres) == 1:
-            return self.priors
+            return self.likeliest, self.widest
         place = np.interp(index, self.centres, np.arange(len(self.centres)))
         lower = np.minimum(place.astype(int), len(self.centres) - 2)
         share = (place - lower)[:, None]
-        mixed: Floats = (1 - share) * self.priors[lower] + share * self.priors[lower + 1]
-        return mixed
+        one, other = (
+            (1 - share) * priors[lower] + share * priors[lower + 1]
+            for priors in (self.likeliest, self.widest)
+        )
+        return one, other
+
+
+def _learn_bands(
+    likelihood: _Likelihood, index: Floats, pairs: NDArray[np.integer], rng: np.random.Generator
+) -> _Bands:
+    """Divide pairs into bands of their index, and learn the priors of each."""
+    count = 1 if np.ptp(index) == 0 else int(np.clip(len(pairs) // _BAND, 1, _MOST_BANDS))
+    order = pairs[np.argsort(index[pairs], kind="stable")]
+    centres, samples = [], []
+    for band in np.array_split(order, count):
+        sample = band if len(band) <= _SAMPLE else np.sort(rng.choice(band, _SAMPLE, replace=False))
+        centres.append(index[band].mean())
+        samples.append(likelihood(sample))
+    starts = _starts(samples, np.exp(centres))
+    likeliest, widest = (
+        np.stack([_adapted(*band) for band in zip(samples, priors, strict=True)]) for priors in starts
+    )
+    return _Bands(np.array(centres), likeliest, widest)
 
 
 def _index(trials: Trials, clicked: Floats, exposure: Floats) -> Floats:
@@ -196,8 +219,8 @@ def _index(trials: Trials, clicked: Floats, exposure: Floats) -> Floats:
     return index
 
 
-def _starts(samples: Sequence[Floats], means: Floats) -> Floats:
-    """(bands, grid) Beta distributions with the bands' means and one concentration.
+def _starts(samples: Sequence[Floats], means: Floats) -> tuple[Floats, Floats]:
+    """Twice (bands, grid): Beta distributions with the bands' means and one concentration, two of them.
 
     Args:
         samples: (pairs, grid) likelihoods of each band's pairs.
@@ -206,37 +229,37 @@ def _starts(samples: Sequence[Floats], means: Floats) -> Floats:
     found = []
     for concentration in _CONCENTRATIONS:
         log = concentration * (means[:, None] * np.log(_GRID) + (1 - means[:, None]) * np.log1p(-_GRID))
-        weight = np.exp(log - log.max(axis=1, keepdims=True))
-        found.append(weight / weight.sum(axis=1, keepdims=True))
+        found.append(_normalised(np.exp(log - log.max(axis=1, keepdims=True))))
     totals = np.array(
         [
             sum(float(np.log(sample @ prior).sum()) for sample, prior in zip(samples, priors, strict=True))
             for priors in found
         ]
     )
-    starts: Floats = found[int(np.argmax(totals >= totals.max() - _AGAINST))]
-    return starts
+    return found[int(np.argmax(totals))], found[int(np.argmax(totals >= totals.max() - _AGAINST))]
 
 
-def _learned(likelihood: Floats, prior: Floats) -> Floats:
+def _normalised(weight: Floats) -> Floats:
+    normalised: Floats = weight / weight.sum(axis=1, keepdims=True)
+    return normalised
+
+
+def _adapted(likelihood: Floats, prior: Floats) -> Floats:
     """(grid,) a prior moved towards the one under which the clicks of its pairs are most probable, by EM."""
     for _ in range(_ROUNDS):
-        weight = likelihood * prior
-        prior = (weight / weight.sum(axis=1, keepdims=True)).mean(axis=0)
+        prior = _normalised(likelihood * prior).mean(axis=0)
     return prior
 
 
-def _summary(weight: Floats) -> tuple[Floats, Floats, Floats]:
-    """Mean and shortest interval of posteriors (p, grid) that need not sum to 1."""
-    weight = weight / weight.sum(axis=1, keepdims=True)
-    mean = weight @ _GRID
+def _shortest(weight: Floats) -> tuple[Floats, Floats]:
+    """Ends of the shortest intervals of posteriors (p, grid)."""
     below = np.cumsum(weight, axis=1)
     low, high = _quantile(weight, below, 0.0), _quantile(weight, below, LEVEL)
     for tail in _TAILS[1:]:
         other_low, other_high = _quantile(weight, below, tail), _quantile(weight, below, tail + LEVEL)
         shorter = other_high - other_low < high - low
         low, high = np.where(shorter, other_low, low), np.where(shorter, other_high, high)
-    return mean, low, high
+    return low, high
 
 
 def _quantile(weight: Floats, below: Floats, probability: float) -> Floats:

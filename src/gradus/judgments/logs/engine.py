@@ -179,6 +179,8 @@ def _spark(folder: Path, threads: int | None) -> Iterator[Engine]:
         SparkSession.builder.appName("gradus")
         .master(f"local[{threads or '*'}]")
         .config("spark.sql.session.timeZone", "UTC")
+        # What cannot be read is null, as in DuckDB, and no error.
+        .config("spark.sql.ansi.enabled", "false")
         .config("spark.sql.shuffle.partitions", str(2 * (threads or 8)))
         .config("spark.sql.warehouse.dir", str(folder / "warehouse"))
         .config("spark.ui.enabled", "false")
