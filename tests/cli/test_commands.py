@@ -62,6 +62,7 @@ def test_help_lists_every_command(arguments: tuple[str, ...]) -> None:
     result = run(*arguments)
     assert result.exit_code == 0
     commands = ("init", "check", "sample", "weights", "train", "evaluate", "compare", "search", "demo")
+    commands += ("simulate", "judge", "study")
     missing = [name for name in commands if f" {name} " not in result.stdout]
     assert not missing
     assert "--install-completion" in result.stdout

@@ -31,7 +31,7 @@ CELLS = [
     (1, 3, 2, 0, 1, 1),
 ]
 SCORES = [0.52, 0.22, 0.62, 0.42, 0.82]
-WIDTHS = [0.12, 0.12, 0.22, 0.32, 0.72]
+WIDTHS = [0.12, 0.12, 0.42, 0.52, 0.72]
 """Pair by pair: (q0, d0), (q0, d1), (q0, d2), (q1, d0), (q1, d3)."""
 
 SUMMARY = LogSummary(
@@ -48,7 +48,9 @@ SUMMARY = LogSummary(
     days=(Day(date(2026, 1, 1), 50, 12), Day(date(2026, 1, 2), 40, 10), Day(date(2026, 1, 4), 20, 5)),
 )
 FAULT = Finding("missing impressions", "error", "only clicks are logged", "log what was shown", {"pages": 7})
-WARNING = Finding("days without rows", "warning", "1 of 4 days has no row", "look for lost files", {"empty": 1})
+WARNING = Finding(
+    "days without rows", "warning", "1 of 4 days has no row", "look for lost files", {"empty": 1}
+)
 
 
 def hand_log(queries: Sequence[str] = ("q0", "q1"), estimator: str = "pbm") -> tuple[Cells, ClickScores]:

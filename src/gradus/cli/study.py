@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +10,9 @@ from gradus.cli.console import AsJson, print_json, print_table, print_text, show
 from gradus.cli.flags import with_settings
 from gradus.cli.simulate import Model, users_of
 from gradus.settings import Settings
+
+if TYPE_CHECKING:
+    from gradus.workflow.noise_study import NoiseStudy, Point
 
 study = typer.Typer(help="Find out what a search's evidence is worth.")
 
@@ -38,13 +41,13 @@ def noise(
 ) -> None:
     """How much log is enough: train on judgments made from simulated logs, measure against the truth.
 
-    The search's judgments are the truth. Beside each size of log and estimator there are a floor, which knows
-    what is relevant but not how relevant, and a ceiling, which knows all scores.
+    The search's judgments are the truth. Each log has a floor, the model that takes all its clicked pairs for
+    equally relevant, and all share a ceiling, the model that knows the true scores.
     """
     from gradus.files import atomic_file
     from gradus.insight.noise_plot import plot_noise
     from gradus.judgments.simulation.policy import Policy
-    from gradus.workflow.noise_study import CEILING, FLOOR, Habit, study_noise
+    from gradus.workflow.noise_study import FLOOR, Habit, study_noise
 
     habit = Habit(users_of(model), Policy(noise, epochs, swaps))
     sizes = sorted(set(impressions or (10_000, 100_000, 1_000_000)))
@@ -53,16 +56,13 @@ def noise(
         found = study_noise(settings, out, habit, sizes, names, progress=progress)
     with atomic_file(out / "noise.json") as aside:
         aside.write_text(json.dumps(found.as_dict(), indent=1), encoding="utf-8")
-    curves = {
-        name: [(p.impressions, p.means) for p in found.points if p.estimator == name and p.means]
-        for name in names
-    }
+    curves = {name: [(p.impressions, p.means) for p in found.of(name)] for name in (FLOOR, *names)}
     plot = out / "noise.svg"
-    plot_noise(plot, found.metric, found.named(FLOOR).means, found.named(CEILING).means, curves)
+    plot_noise(plot, found.metric, found.ceiling.means, curves)
     if as_json:
         print_json(found.as_dict())
         return
-    cells = list(found.named(CEILING).means)
+    cells = list(found.ceiling.means)
     print_table(
         f"{found.metric} against the truth, and the share of the gain of perfect scores that survives",
         ("judgments from", "impressions", *cells),
@@ -83,4 +83,13 @@ def noise(
     print_text(
         *(f"{p.estimator}, {p.impressions:,} impressions: {p.refusal}" for p in found.points if p.refusal),
         f"{plot} and {out / 'noise.json'} written",
+    )
+
+
+def _shown(study: "NoiseStudy", point: "Point", cell: str) -> str:
+    if not point.means:
+        return "refused"
+    mean = f"{point.means[cell]:.3f}"
+    return (
+        mean if point.estimator in ("constant", "perfect") else f"{mean} ({study.survival(point)[cell]:.0%})"
     )

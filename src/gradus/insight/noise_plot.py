@@ -15,17 +15,15 @@ _COLUMNS = 2
 def plot_noise(
     path: Path,
     metric: str,
-    floor: "Mapping[str, float]",
     ceiling: "Mapping[str, float]",
     curves: "Mapping[str, Sequence[tuple[int, Mapping[str, float]]]]",
 ) -> None:
-    """Draw the metric over the size of the log, a panel per cell of the split, between floor and ceiling.
+    """Draw the metric over the size of the log, a panel per cell of the split, below the ceiling.
 
     Args:
         path: Where to: .svg, .png or .pdf.
         metric: Its name.
-        floor: Cell → mean of the model that knows no scores.
-        ceiling: Cell → mean of the model that knows the true ones.
+        ceiling: Cell → mean of the model that knows the true scores.
         curves: Estimator → (impressions, cell → mean), by growing size.
 
     Raises:
@@ -39,7 +37,6 @@ def plot_noise(
     panels = figure.subplots(rows, _COLUMNS, sharex=True, squeeze=False).ravel()
     for panel, cell in zip(panels, ceiling, strict=False):
         panel.axhline(ceiling[cell], color="#888", linestyle=(0, (1, 1)), label="perfect scores")
-        panel.axhline(floor[cell], color="#888", linestyle=(0, (4, 2)), label="constant scores")
         for name, points in curves.items():
             panel.plot([size for size, _ in points], [means[cell] for _, means in points], "o-", label=name)
         panel.set(xscale="log", title=cell, ylabel=metric)

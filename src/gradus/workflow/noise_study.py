@@ -2,8 +2,8 @@
 
 The judgments of a search are taken for the truth. People are simulated who search the part of it that training may
 see; what they click becomes judgments, by one estimator or another, and a model is trained on those. It is measured
-on the truth, beside two models that no log limits: one that knows the true scores, the ceiling, and one that knows
-only which pairs are relevant at all, each as much as the other, the floor.
+on the truth, between a floor, the model that takes every clicked pair of the same log for equally relevant, and a
+ceiling, the model that knows all true scores.
 """
 
 import time
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from gradus.errors import LogError
 from gradus.judgments.clicks.score import score_clicks
 from gradus.judgments.judgments import Judgments
+from gradus.judgments.logs.cells import Cells
 from gradus.judgments.scores import Scores
 from gradus.judgments.simulation.policy import Policy
 from gradus.judgments.simulation.simulate import Simulation, simulate_cells
@@ -46,8 +47,8 @@ class Point:
     """One model of the study.
 
     Attributes:
-        estimator: Its judgments' estimator; `constant` and `perfect` are the floor and the ceiling.
-        impressions: Size of its log; 0 for floor and ceiling.
+        estimator: Its judgments' estimator; `constant` is the floor, `perfect` the ceiling.
+        impressions: Size of its log; 0 for the ceiling.
         pairs: Pairs it was trained on.
         means: Cell of the split → mean of the leading metric; empty where the estimator refused.
         refusal: Why the estimator refused the log, else empty.
@@ -66,18 +67,27 @@ class NoiseStudy:
 
     Attributes:
         metric: The leading metric, which `means` hold.
-        points: Floor, ceiling, then one per size and estimator.
+        points: The ceiling, then for each size the floor and one per estimator.
     """
 
     metric: str
     points: tuple[Point, ...]
 
+    @property
+    def ceiling(self) -> Point:
+        """The model that knows all true scores."""
+        return self.points[0]
+
+    def of(self, estimator: str) -> list[Point]:
+        """The points of an estimator that refused nothing, by growing size."""
+        return [point for point in self.points if point.estimator == estimator and point.means]
+
     def survival(self, point: Point) -> dict[str, float]:
-        """Cell → share of the gain of perfect scores over constant ones that a point keeps; NaN without a gain."""
-        floor, ceiling = (self.named(name) for name in (FLOOR, CEILING))
+        """Cell → share of the gain of the ceiling over the floor of its log that a point keeps; NaN without a gain."""
+        floor = next(p for p in self.points if p.estimator == FLOOR and p.impressions == point.impressions)
         return {
             cell: (mean - floor.means[cell]) / gain
-            if (gain := ceiling.means[cell] - floor.means[cell])
+            if (gain := self.ceiling.means[cell] - floor.means[cell])
             else np.nan
             for cell, mean in point.means.items()
         }
@@ -85,10 +95,6 @@ class NoiseStudy:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return asdict(self)
-
-    def named(self, name: str) -> Point:
-        """The first point of an estimator."""
-        return next(point for point in self.points if point.estimator == name)
 
 
 def study_noise(
@@ -123,7 +129,7 @@ def study_noise(
     )
     truth = truth_of(known)
     metric = settings.evaluation.metrics[0]
-    jobs = [(FLOOR, 0), (CEILING, 0), *((name, size) for size in impressions for name in estimators)]
+    jobs = [(CEILING, 0), *((name, size) for size in sorted(impressions) for name in (FLOOR, *estimators))]
     points = []
     for number, (name, size) in enumerate(jobs):
         progress("models", number, len(jobs), f"{name} {size:,}" if size else name)
@@ -147,12 +153,24 @@ def _judgments(
     """What one model of the study is trained on, and how."""
     if name == CEILING:
         return known, settings
+    cells = simulate_cells(
+        Simulation(truth, habit.users, habit.policy, impressions=size, seed=settings.clicks.seed)
+    )
     if name == FLOOR:
-        relevant = known.take(known.score > 0)
-        return relevant, settings.with_values({"objective.weight": "constant"})
-    simulated = Simulation(truth, habit.users, habit.policy, impressions=size, seed=settings.clicks.seed)
+        constant = settings.with_values({"objective.weight": "constant"})
+        return as_judgments(_clicked(cells), known), constant
     clicks = replace(settings.clicks, estimator=name)
-    return as_judgments(score_clicks(simulate_cells(simulated), clicks).scores, known), settings
+    return as_judgments(score_clicks(cells, clicks).scores, known), settings
+
+
+def _clicked(cells: Cells) -> Scores:
+    """The pairs that were clicked at all, each with the score 1."""
+    wide = len(cells.documents)
+    pair, row = np.unique(cells.query.astype(np.int64) * wide + cells.document, return_inverse=True)
+    count = np.bincount(row, cells.clicks)
+    pair, count = pair[count > 0], count[count > 0]
+    one = np.ones(len(pair))
+    return Scores(FLOOR, cells.queries, cells.documents, pair // wide, pair % wide, one, one, one, count)
 
 
 def as_judgments(scores: Scores, like: Judgments) -> Judgments:

@@ -122,7 +122,7 @@ def find_bands(fused: Fused, width: Floats, shown: Shown) -> tuple[Band, ...]:
     order = np.argsort(-impressions, kind="stable")
     before = np.r_[0, np.cumsum(impressions[order])]
     # A query belongs to the band in which its impressions begin; the last place takes what rounding leaves.
-    ends = np.array([share for _, share in _BANDS[:-1]]) * before[-1] * (1 - 1e-12)
+    ends = np.array([share for _, share in _BANDS[:-1]]) * before[-1]
     band = np.empty(len(queries), np.int64)
     band[order] = np.searchsorted(ends, before[:-1], side="right")
     band[impressions == 0] = len(_BANDS)

@@ -54,7 +54,9 @@ def page_marks(rows: Table, bit_or: Callable[[Any], Any]) -> Table:
         rows: Usable impressions.
         bit_or: The engine's bitwise or.
     """
-    bit = ibis.literal(1, "int64") << (rows.position % _BITS).cast("int64")
+    # Made of a column, since Spark takes a literal 1 for an integer of 32 bits.
+    one = (rows.position * 0 + 1).cast("int64")
+    bit = one << (rows.position % _BITS).cast("int64")
     bits = rows.mutate(bit=bit)
     marks = bits.group_by("page").agg(total=bits.bit.sum(), either=bit_or(bits.bit))
     return marks.select("page", may_repeat=marks.total != marks.either)
