@@ -12,7 +12,9 @@ import argparse
 import itertools
 import time
 import tracemalloc
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +72,22 @@ def measure(cells: Cells, truth: Truth, estimator: str, prior: str) -> Result:
     return Result(tuple(spearman), tuple(error), tuple(held), seconds, megabytes)
 
 
+@lru_cache(3)
+def log(people: str, policy: Policy, impressions: int, seed: int) -> tuple[Cells, Truth]:
+    """A log, and the truth that it was made from."""
+    truth = random_truth(5000, 20, seed)
+    return simulate_cells(
+        Simulation(truth, PEOPLE[people], policy, impressions=impressions, seed=seed)
+    ), truth
+
+
+def mean_of(results: Iterable[Result]) -> Result:
+    """The means over repetitions."""
+    columns = zip(*(astuple(result) for result in results), strict=True)
+    spearman, error, held, seconds, megabytes = (np.mean(column, axis=0) for column in columns)
+    return Result(tuple(spearman), tuple(error), tuple(held), float(seconds), float(megabytes))
+
+
 def within_query(query: NDArray[np.int32], x: Floats, y: Floats) -> float:
     """Mean over queries, with at least three pairs that differ, of the rank correlation of x and y."""
     found = []
@@ -96,22 +114,24 @@ def main() -> None:
     parser.add_argument("--impressions", type=int, nargs="+", default=[30_000, 300_000, 3_000_000])
     parser.add_argument("--people", nargs="+", choices=PEOPLE, default=list(PEOPLE))
     parser.add_argument("--prior", choices=PRIORS, default="exposure")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[1, 2, 3], help="Results are means over them."
+    )
     args = parser.parse_args()
-    truth = random_truth(5000, 20, args.seed)
     names = [*(name for name in ESTIMATORS if name != "logged"), "auto"]
     for policy, how in POLICIES.items():
         for people in args.people:
             for impressions in args.impressions:
-                log = Simulation(truth, PEOPLE[people], how, impressions=impressions, seed=args.seed)
-                cells = simulate_cells(log)
                 print(f"\n### {people}, {policy}, {impressions:,} impressions, prior {args.prior}\n")
                 print("| estimator | 1–20 impressions | 20–200 | 200+ | seconds | MB |")
                 print("|---|---|---|---|---|---|")
                 results = {}
                 for name in names:
                     try:
-                        results[name] = result = measure(cells, truth, name, args.prior)
+                        results[name] = result = mean_of(
+                            measure(*log(people, how, impressions, seed), name, args.prior)
+                            for seed in args.seeds
+                        )
                     except LogError as refusal:
                         print(f"| {name} | refused: {str(refusal).split(': ')[1].split('.')[0]} | | | | |")
                         continue

@@ -179,7 +179,7 @@ def test_a_study_says_what_survives(shop: Path) -> None:
             "study",
             "noise",
             "--impressions",
-            "2000",
+            "10000",
             "--impressions",
             "50000",
             "--estimator",
@@ -188,7 +188,7 @@ def test_a_study_says_what_survives(shop: Path) -> None:
         )
     )
     names = [(point["estimator"], point["impressions"]) for point in said["points"]]
-    logs = [(name, size) for size in (2000, 50_000) for name in ("constant", "auto")]
+    logs = [(name, size) for size in (10_000, 50_000) for name in ("constant", "auto")]
     assert names == [("perfect", 0), *logs]
     pairs = [point["pairs"] for point in said["points"]]
     assert pairs[1] <= pairs[2] <= pairs[4] <= pairs[0]  # clicked ≤ shown ≤ shown by a greater log ≤ all

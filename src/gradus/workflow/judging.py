@@ -2,6 +2,7 @@
 
 import csv
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -141,6 +142,7 @@ def judge(
         consensus=grades.consensus if grades else None,
         alpha=grades.alpha if grades else None,
         agreement=grades.agreement if grades else (),
+        pages_per_day=_pages_per_day(log.summary) if log else None,
     )
     files |= {"audit": out / "audit.json", "page": out / "audit.html"}
     write_audit(
@@ -200,14 +202,20 @@ def _read_log(
             found = aggregate(engine, impressions, settings.log, now, out / "rejected_impressions.parquet")
             progress("aggregating", 1, 1, "")
         unread = [pq.read_table(part.rejects) for part in staged.values() if part.rejected]
+        reasons = sum((part.rejected for part in staged.values()), Counter[str]())
+        summary = replace(
+            found.summary,
+            read=found.summary.read + reasons.total(),
+            rejected=dict(Counter(found.summary.rejected) + reasons),
+        )
         if unread:
             with atomic_file(out / "unreadable_rows.parquet") as aside:
                 pq.write_table(pa.concat_tables(unread), aside)
     progress("estimating", 0, 1, "")
     cells = replace(found.cells, queries=[names.get(text, text) for text in found.cells.queries])
-    clicks = score_clicks(cells, settings.clicks, settings.root, _pages_per_day(found.summary))
+    clicks = score_clicks(cells, settings.clicks, settings.root, _pages_per_day(summary))
     progress("estimating", 1, 1, "")
-    return LogEvidence(cells, clicks, found.summary, findings)
+    return LogEvidence(cells, clicks, summary, findings)
 
 
 def _read_grades(settings: Settings, form: QueryForm) -> GradesEvidence:
