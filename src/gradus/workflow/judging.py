@@ -1,17 +1,17 @@
 """Judging: from the evidence that the settings name to a judgments file, the position curve and an audit."""
 
 import csv
+import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from gradus.catalog.read import open_catalog, open_queries
 from gradus.catalog.table import Table
@@ -29,6 +29,7 @@ from gradus.judgments.grades.read import read_grades
 from gradus.judgments.hierarchy import judge_hierarchy, read_document_paths, read_query_paths
 from gradus.judgments.logs.cells import Cells
 from gradus.judgments.logs.queries import Normaliser, read_synonyms
+from gradus.judgments.logs.rejects import write_rejects
 from gradus.judgments.logs.summary import LogSummary
 from gradus.judgments.scores import Z
 from gradus.judgments.scores_file import read_gold, write_fused
@@ -40,6 +41,16 @@ if TYPE_CHECKING:
     from gradus.judgments.logs.health import Finding
 
 QueryForm = Callable[[str], str]
+
+FILES = {
+    "judgments": "judgments.parquet",
+    "audit": "audit.json",
+    "page": "audit.html",
+    "curve": "position_curve.csv",
+    "unreadable_rows": "unreadable_rows.parquet",
+    "rejected_impressions": "rejected_impressions.parquet",
+}
+"""What judging writes; the last three only where there is something to write."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +108,9 @@ def judge(
     Args:
         settings: `[log]`, `[grades]`, `[business]`, `[hierarchy]` say where the evidence lies, `[clicks]` and
             `[fusion]` what is made of it.
-        out: Folder that gets `judgments.parquet`, `audit.json`, `audit.html`, and, with a log,
-            `position_curve.csv` and the rows that could not be used.
+        out: Folder that gets `FILES`, all of them or, where something fails, none. With a log, rows that are no
+            rows of a table are in `unreadable_rows.parquet` (table, file, line, reason, text), those whose values
+            cannot be used in `rejected_impressions.parquet`.
         progress: Told about each stage.
         now: The moment after which nothing can have happened; the present when `None`.
 
@@ -114,9 +126,27 @@ def judge(
     documents = open_catalog(settings)
     queries = open_queries(settings) if settings.query.path else None
     form = _query_form(settings)
-    out.mkdir(parents=True, exist_ok=True)
-    moment = now or datetime.now(UTC)
-    log = _read_log(settings, out, _names(queries, form), moment, progress) if settings.log.path else None
+    with _appearing(out) as results, tempfile.TemporaryDirectory(dir=out, prefix=".work.") as work:
+        log = None
+        if settings.log.path:
+            moment = now or datetime.now(UTC)
+            log = _read_log(settings, Path(work), results, _names(queries, form), moment, progress)
+        fused, grades = _fuse(settings, form, log, progress)
+        left_out = write_fused(results / FILES["judgments"], fused, settings, documents, queries)
+        progress("fusing", 1, 1, "")
+        found = _audit(fused, len(documents), log, grades)
+        title = f"Judgments of {settings.resolve(settings.catalog.path).stem}"
+        write_audit(results / FILES["audit"], results / FILES["page"], found, title)
+        if log is not None and log.clicks.curve is not None:
+            write_curve(results / FILES["curve"], log.clicks.curve)
+    files = {name: out / file for name, file in FILES.items() if (out / file).exists()}
+    return Judged(fused, found, left_out, files, log, grades)
+
+
+def _fuse(
+    settings: Settings, form: QueryForm, log: LogEvidence | None, progress: Progress
+) -> tuple[Fused, GradesEvidence | None]:
+    """One score a pair from the log and the other sources that the settings name."""
     grades = _read_grades(settings, form) if settings.grades.path else None
     sources = [] if grades is None else [grades.consensus.scores]
     if log is not None:
@@ -129,12 +159,15 @@ def judge(
     fused = fuse(sources, gold, settings.fusion.reference)
     if settings.business.path:
         fused = fused.moved_by(read_business(settings, form))
-    files = {"judgments": out / "judgments.parquet"}
-    left_out = write_fused(files["judgments"], fused, settings, documents, queries)
-    progress("fusing", 1, 1, "")
-    found = audit(
+    return fused, grades
+
+
+def _audit(
+    fused: Fused, documents: int, log: LogEvidence | None, grades: GradesEvidence | None
+) -> Audit:
+    return audit(
         fused,
-        documents=len(documents),
+        documents=documents,
         log=log.clicks if log else None,
         cells=log.cells if log else None,
         summary=log.summary if log else None,
@@ -144,18 +177,31 @@ def judge(
         agreement=grades.agreement if grades else (),
         pages_per_day=_pages_per_day(log.summary) if log else None,
     )
-    files |= {"audit": out / "audit.json", "page": out / "audit.html"}
-    write_audit(
-        files["audit"], files["page"], found, f"Judgments of {settings.resolve(settings.catalog.path).stem}"
-    )
-    if log is not None and log.clicks.curve is not None:
-        files["curve"] = out / "position_curve.csv"
-        write_curve(files["curve"], log.clicks.curve)
-    files |= {name: out / f"{name}.parquet" for name in _REJECTS if (out / f"{name}.parquet").exists()}
-    return Judged(fused, found, left_out, files, log, grades)
 
 
-_REJECTS = ("unreadable_rows", "rejected_impressions")
+@contextmanager
+def _appearing(out: Path) -> Iterator[Path]:
+    """A folder for results, which are put into `out` when the block ends well; else `out` stays as it was.
+
+    Results of an earlier run that this one does not have are removed: they would speak of other judgments.
+    """
+    is_new = not out.exists()
+    out.mkdir(parents=True, exist_ok=True)
+    try:
+        with tempfile.TemporaryDirectory(dir=out, prefix=".results.") as folder:
+            yield Path(folder)
+            for file in FILES.values():
+                made, kept = Path(folder) / file, out / file
+                if kept.is_dir():
+                    shutil.rmtree(kept)  # Spark writes folders.
+                if made.exists():
+                    made.replace(kept)
+                else:
+                    kept.unlink(missing_ok=True)
+    except BaseException:
+        if is_new:
+            out.rmdir()
+        raise
 
 
 def write_curve(path: Path, curve: Curve) -> None:
@@ -173,7 +219,12 @@ def write_curve(path: Path, curve: Curve) -> None:
 
 
 def _read_log(
-    settings: Settings, out: Path, names: Mapping[str, str], now: datetime, progress: Progress
+    settings: Settings,
+    work: Path,
+    results: Path,
+    names: Mapping[str, str],
+    now: datetime,
+    progress: Progress,
 ) -> LogEvidence:
     """Stage, check and aggregate the log, and score its pairs; `names` are the ids of queries' texts."""
     from gradus.judgments.logs.aggregate import aggregate
@@ -182,35 +233,32 @@ def _read_log(
     from gradus.judgments.logs.read_log import read_impressions
     from gradus.judgments.logs.staging import stage
 
-    table = {"flat": "impressions", "sessions": "pages"}.get(settings.log.format, "events")
-    for name in _REJECTS:
-        (out / f"{name}.parquet").unlink(missing_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".work.") as work:
-        folder = Path(work)
-        tables = {table: settings.log.path}
-        if settings.log.queries:
-            tables["queries"] = settings.log.queries
-        staged = {
-            name: stage(settings.resolve(path), folder / name, progress) for name, path in tables.items()
-        }
-        with open_engine(settings.log.engine, folder) as engine:
-            progress("checking the log", 0, 1, "")
-            impressions = read_impressions(engine, staged, settings.log)
-            findings = check_health(engine, impressions, staged, settings.log, now.replace(tzinfo=None))
-            progress("checking the log", 1, 1, "")
-            progress("aggregating", 0, 1, "")
-            found = aggregate(engine, impressions, settings.log, now, out / "rejected_impressions.parquet")
-            progress("aggregating", 1, 1, "")
-        unread = [pq.read_table(part.rejects) for part in staged.values() if part.rejected]
-        reasons = sum((part.rejected for part in staged.values()), Counter[str]())
-        summary = replace(
-            found.summary,
-            read=found.summary.read + reasons.total(),
-            rejected=dict(Counter(found.summary.rejected) + reasons),
-        )
-        if unread:
-            with atomic_file(out / "unreadable_rows.parquet") as aside:
-                pq.write_table(pa.concat_tables(unread), aside)
+    log = settings.log
+    if log.synonyms:
+        log = replace(log, synonyms=str(settings.resolve(log.synonyms)))
+    keys = {{"flat": "impressions", "sessions": "pages"}.get(log.format, "events"): "path"}
+    if log.queries:
+        keys["queries"] = "queries"
+    staged = {
+        name: stage(settings.resolve(getattr(log, key)), work / name, progress, f"log.{key}")
+        for name, key in keys.items()
+    }
+    with open_engine(log.engine, work) as engine, _data_errors():
+        progress("checking the log", 0, 1, "")
+        impressions = read_impressions(engine, staged, log)
+        findings = check_health(engine, impressions, staged, log, now.replace(tzinfo=None))
+        progress("checking the log", 1, 1, "")
+        progress("aggregating", 0, 1, "")
+        found = aggregate(engine, impressions, log, now, results / FILES["rejected_impressions"])
+        progress("aggregating", 1, 1, "")
+    reasons = sum((part.rejected for part in staged.values()), Counter[str]())
+    summary = replace(
+        found.summary,
+        read=found.summary.read + reasons.total(),
+        rejected=dict(Counter(found.summary.rejected) + reasons),
+    )
+    if reasons:
+        write_rejects(results / FILES["unreadable_rows"], {name: s.rejects for name, s in staged.items()})
     progress("estimating", 0, 1, "")
     cells = replace(found.cells, queries=[names.get(text, text) for text in found.cells.queries])
     clicks = score_clicks(cells, settings.clicks, settings.root, _pages_per_day(summary))

@@ -1,7 +1,7 @@
 """The rows of a log that could not be read: counted by reason, and written down for people to look at."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,3 +55,18 @@ def collect_rejects(path: Path) -> Iterator[Rejects]:
         rejects = Rejects(writer)
         yield rejects
         rejects.flush()
+
+
+def write_rejects(path: Path, rejects: Mapping[str, Path]) -> None:
+    """Write the rejected rows of several tables as one file, whose first column says which table.
+
+    Args:
+        path: The file.
+        rejects: Table of the log's format → its rejected rows, as `collect_rejects` writes them.
+    """
+    schema = pa.schema([pa.field("table", pa.string()), *SCHEMA])
+    with atomic_file(path) as aside, pq.ParquetWriter(aside, schema) as writer:
+        for name, rows in rejects.items():
+            for batch in pq.ParquetFile(rows).iter_batches():
+                table = pa.repeat(pa.scalar(name), batch.num_rows)
+                writer.write_table(pa.table([table, *batch.columns], schema=schema))
