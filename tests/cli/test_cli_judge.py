@@ -173,6 +173,13 @@ def test_grades_and_categories_join_the_log(shop: Path) -> None:
     assert {"grades+log+hierarchy", "grades+hierarchy"} & {row["source"] for row in rows}
 
 
+def test_a_study_prints_a_table_in_which_too_small_a_log_is_refused(shop: Path) -> None:
+    said = ok("study", "noise", "--impressions", "400", "--impressions", "40000", "--estimator", "auto")
+    assert "perfect" in said
+    assert "refused" in said
+    assert "%)" in said
+
+
 def test_a_study_says_what_survives(shop: Path) -> None:
     said = json.loads(
         ok(

@@ -70,12 +70,7 @@ def noise(
             (
                 point.estimator,
                 f"{point.impressions:,}" if point.impressions else "–",
-                *(
-                    f"{point.means[cell]:.3f} ({found.survival(point)[cell]:.0%})"
-                    if point.means
-                    else "refused"
-                    for cell in cells
-                ),
+                *(_shown(found, point, cell) for cell in cells),
             )
             for point in found.points
         ],
@@ -87,9 +82,9 @@ def noise(
 
 
 def _shown(study: "NoiseStudy", point: "Point", cell: str) -> str:
+    from gradus.workflow.noise_study import ENDS
+
     if not point.means:
         return "refused"
     mean = f"{point.means[cell]:.3f}"
-    return (
-        mean if point.estimator in ("constant", "perfect") else f"{mean} ({study.survival(point)[cell]:.0%})"
-    )
+    return mean if point.estimator in ENDS else f"{mean} ({study.survival(point)[cell]:.0%})"

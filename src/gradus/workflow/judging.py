@@ -4,7 +4,7 @@ import csv
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ import numpy as np
 
 from gradus.catalog.read import open_catalog, open_queries
 from gradus.catalog.table import Table
-from gradus.errors import SettingsError
+from gradus.errors import GradusError, LogError, SettingsError
 from gradus.files import atomic_file
 from gradus.insight.audit import write_audit
 from gradus.judgments.audit import Audit, audit
@@ -29,6 +29,7 @@ from gradus.judgments.grades.read import read_grades
 from gradus.judgments.hierarchy import judge_hierarchy, read_document_paths, read_query_paths
 from gradus.judgments.logs.cells import Cells
 from gradus.judgments.logs.queries import Normaliser, read_synonyms
+from gradus.judgments.logs.reading import is_damaged
 from gradus.judgments.logs.rejects import write_rejects
 from gradus.judgments.logs.summary import LogSummary
 from gradus.judgments.scores import Z
@@ -39,6 +40,7 @@ from gradus.settings import Settings
 
 if TYPE_CHECKING:
     from gradus.judgments.logs.health import Finding
+    from gradus.judgments.logs.staging import Staged
 
 QueryForm = Callable[[str], str]
 
@@ -126,11 +128,10 @@ def judge(
     documents = open_catalog(settings)
     queries = open_queries(settings) if settings.query.path else None
     form = _query_form(settings)
-    with _appearing(out) as results, tempfile.TemporaryDirectory(dir=out, prefix=".work.") as work:
+    with _appearing(out) as results:
         log = None
         if settings.log.path:
-            moment = now or datetime.now(UTC)
-            log = _read_log(settings, Path(work), results, _names(queries, form), moment, progress)
+            log = _read_log(settings, results, _names(queries, form), now or datetime.now(UTC), progress)
         fused, grades = _fuse(settings, form, log, progress)
         left_out = write_fused(results / FILES["judgments"], fused, settings, documents, queries)
         progress("fusing", 1, 1, "")
@@ -162,9 +163,7 @@ def _fuse(
     return fused, grades
 
 
-def _audit(
-    fused: Fused, documents: int, log: LogEvidence | None, grades: GradesEvidence | None
-) -> Audit:
+def _audit(fused: Fused, documents: int, log: LogEvidence | None, grades: GradesEvidence | None) -> Audit:
     return audit(
         fused,
         documents=documents,
@@ -188,7 +187,7 @@ def _appearing(out: Path) -> Iterator[Path]:
     is_new = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(dir=out, prefix=".results.") as folder:
+        with tempfile.TemporaryDirectory(dir=out, prefix=".work.") as folder:
             yield Path(folder)
             for file in FILES.values():
                 made, kept = Path(folder) / file, out / file
@@ -220,7 +219,6 @@ def write_curve(path: Path, curve: Curve) -> None:
 
 def _read_log(
     settings: Settings,
-    work: Path,
     results: Path,
     names: Mapping[str, str],
     now: datetime,
@@ -237,33 +235,54 @@ def _read_log(
     if log.synonyms:
         log = replace(log, synonyms=str(settings.resolve(log.synonyms)))
     keys = {{"flat": "impressions", "sessions": "pages"}.get(log.format, "events"): "path"}
-    if log.queries:
+    if log.format == "ubi" and log.queries:
         keys["queries"] = "queries"
-    staged = {
-        name: stage(settings.resolve(getattr(log, key)), work / name, progress, f"log.{key}")
-        for name, key in keys.items()
-    }
-    with open_engine(log.engine, work) as engine, _data_errors():
-        progress("checking the log", 0, 1, "")
-        impressions = read_impressions(engine, staged, log)
-        findings = check_health(engine, impressions, staged, log, now.replace(tzinfo=None))
-        progress("checking the log", 1, 1, "")
-        progress("aggregating", 0, 1, "")
-        found = aggregate(engine, impressions, log, now, results / FILES["rejected_impressions"])
-        progress("aggregating", 1, 1, "")
-    reasons = sum((part.rejected for part in staged.values()), Counter[str]())
-    summary = replace(
-        found.summary,
-        read=found.summary.read + reasons.total(),
-        rejected=dict(Counter(found.summary.rejected) + reasons),
-    )
-    if reasons:
-        write_rejects(results / FILES["unreadable_rows"], {name: s.rejects for name, s in staged.items()})
+    with tempfile.TemporaryDirectory(dir=results) as work:
+        folder = Path(work)
+        staged = {
+            name: stage(settings.resolve(getattr(log, key)), folder / "staged" / name, progress, f"log.{key}")
+            for name, key in keys.items()
+        }
+        with open_engine(log.engine, folder) as engine, _told_plainly(staged.values()):
+            progress("checking the log", 0, 1, "")
+            impressions = read_impressions(engine, staged, log)
+            findings = check_health(engine, impressions, staged, log, now.replace(tzinfo=None))
+            progress("checking the log", 1, 1, "")
+            progress("aggregating", 0, 1, "")
+            found = aggregate(engine, impressions, log, now, results / FILES["rejected_impressions"])
+            progress("aggregating", 1, 1, "")
+        reasons = sum((part.rejected for part in staged.values()), Counter[str]())
+        summary = replace(
+            found.summary,
+            read=found.summary.read + reasons.total(),
+            rejected=dict(Counter(found.summary.rejected) + reasons),
+        )
+        if reasons:
+            write_rejects(results / FILES["unreadable_rows"], {name: s.rejects for name, s in staged.items()})
     progress("estimating", 0, 1, "")
     cells = replace(found.cells, queries=[names.get(text, text) for text in found.cells.queries])
     clicks = score_clicks(cells, settings.clicks, settings.root, _pages_per_day(summary))
     progress("estimating", 1, 1, "")
     return LogEvidence(cells, clicks, summary, findings)
+
+
+@contextmanager
+def _told_plainly(staged: "Iterable[Staged]") -> Iterator[None]:
+    """What an engine makes of damaged Parquet files and of too little room, as an error that a user can act on."""
+    try:
+        yield
+    except (GradusError, OSError):
+        raise
+    except Exception as error:
+        said = str(error).partition("\n")[0]
+        if type(error).__name__ == "OutOfMemoryException":
+            raise LogError(
+                f"the log needs more memory, or room on the disk, than there is ({said})"
+            ) from error
+        damaged = next((path for part in staged for path in part.paths if is_damaged(path)), None)
+        if damaged is None:
+            raise
+        raise LogError(f"{damaged} is damaged; take it out of the log or restore it ({said})") from error
 
 
 def _read_grades(settings: Settings, form: QueryForm) -> GradesEvidence:

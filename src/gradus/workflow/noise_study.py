@@ -31,7 +31,7 @@ from gradus.workflow.data import load_data
 from gradus.workflow.evaluation import evaluate
 from gradus.workflow.training import train
 
-FLOOR, CEILING = "constant", "perfect"
+ENDS = FLOOR, CEILING = "constant", "perfect"
 
 
 @dataclass(frozen=True)

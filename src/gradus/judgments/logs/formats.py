@@ -276,6 +276,7 @@ FORMATS: Mapping[str, LogFormat] = {
                 LogColumn("time", "time", _wrapped("timestamp")),
                 LogColumn("query", "text", _wrapped("user_query")),
                 LogColumn("dwell", "number", _wrapped("event_attributes.dwell_time")),
+                LogColumn("propensity", "number", _wrapped("event_attributes.propensity")),
             ),
             "queries": (
                 LogColumn("page", "id", _wrapped("query_id"), required=True),

@@ -16,7 +16,8 @@ IGNORED = 20
 """How many names of events that are not counted are reported."""
 
 _FACTS = {
-    "session": "string", "query": "string", "position": "float64", "time": "timestamp", "dwell": "float64"
+    "session": "string", "query": "string", "position": "float64", "time": "timestamp", "dwell": "float64",
+    "propensity": "float64",
 }  # fmt: skip
 """Columns of an event beside its page, document and action."""
 
@@ -53,6 +54,7 @@ def fold_events(events: Table, actions: Actions) -> Table:
         # An action's own query may be that of a later page.
         query=ibis.coalesce(events["query"].min(where=shown), events["query"].min()),
         dwell=events.dwell.max(),
+        propensity=events.propensity.min(where=shown),
         **{column: events[column].any() for column in actions.columns.values()},
     )
     repeats = ibis.greatest(folded.showings - 1, 0)
@@ -139,7 +141,9 @@ def read_ubi(
     if queries is not None:
         folded = with_queries(folded, with_sessions(queries, pause_minutes), actions)
     timed = "time" in events.columns or (queries is not None and "time" in queries.columns)
-    return Impressions(engine.keep(folded, "impressions"), timed, left_out=left_out, ignored=ignored)
+    # Logs have the column whether or not anything was randomised, and it costs as much when it is empty.
+    logged = "propensity" in events.columns and bool(engine.row(events.agg(n=events.propensity.count()))["n"])
+    return Impressions(engine.keep(folded, "impressions"), timed, logged, left_out, ignored)
 
 
 def read_ga4(

@@ -51,7 +51,7 @@ ACTIONS = ("click", "cart", "purchase")
 
 _ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?.*)?")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
-_SEPARATORS = re.compile(r"[|;,\s]+")
+_SEPARATORS = "|;,"
 _TRUE = frozenset({"1", "1.0", "true", "t", "yes", "y"})
 _FALSE = frozenset({"", "0", "0.0", "false", "f", "no", "n"})
 _MOST = 0.9
@@ -122,10 +122,14 @@ def is_list(values: Sequence[Any]) -> bool:
 
 
 def as_list(value: Any) -> list[str]:
-    """The items of a list that may be a text."""
+    """The items of a list that may be a text: of JSON, or with one of | ; , or else space between them."""
     if isinstance(value, list):
         return [as_text(item) for item in value]
-    return [item for item in _SEPARATORS.split(as_text(value).strip("[] \t").replace('"', "")) if item]
+    text = as_text(value)
+    if text.startswith("["):
+        return [item for part in text.strip("[]").split(",") if (item := part.strip(" \t\"'"))]
+    separator = next((each for each in _SEPARATORS if each in text), None)
+    return [item for part in text.split(separator) if (item := part.strip())]
 
 
 def as_text(value: Any) -> str:

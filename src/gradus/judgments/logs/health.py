@@ -8,7 +8,7 @@ from typing import Any, Literal
 from gradus.judgments.logs.engine import Engine, Table, ibis
 from gradus.judgments.logs.filters import page_marks
 from gradus.judgments.logs.impressions import Actions, Impressions, with_dwell
-from gradus.judgments.logs.screening import EARLIEST, first_rank, first_ranks
+from gradus.judgments.logs.screening import DEEPEST, EARLIEST, first_rank, first_ranks, is_whole
 from gradus.judgments.logs.staging import Staged
 from gradus.settings.evidence import LogSettings
 
@@ -70,8 +70,9 @@ def check_health(
         *_people(engine.row(session_counts(table)), facts),
     ]
     if impressions.timed:
-        days = engine.rows(table.group_by(day=table.time.date()).agg(n=table.count())).to_pylist()
-        found += [*_times(facts), *_days([row["day"] for row in days if row["day"] is not None])]
+        sound = table.filter(table.time >= ibis.literal(EARLIEST), table.time <= ibis.literal(now))
+        days = engine.rows(sound.select(day=sound.time.date()).distinct()).to_pylist()
+        found += [*_times(facts), *_days([row["day"] for row in days])]
     order = ("error", "warning", "note")
     return sorted(found, key=lambda finding: order.index(finding.severity))
 
@@ -83,7 +84,7 @@ def row_facts(table: Table, first: int, page: int, now: datetime) -> Table:
     return table.agg(
         impressions=table.count(where=table.shown),
         never_shown=table.count(where=~table.shown),
-        unranked=table.count(where=table.shown & position.isnull()),
+        unranked=table.count(where=table.shown & ~is_whole(position)),
         too_deep=table.count(where=position >= deepest),
         untimed=table.count(where=time.isnull()),
         early=table.count(where=time < ibis.literal(EARLIEST)),
@@ -94,7 +95,10 @@ def row_facts(table: Table, first: int, page: int, now: datetime) -> Table:
 
 def page_facts(table: Table, actions: Actions, bit_or: Callable[[Any], Any]) -> Table:
     """Per page what it shows: `shown` rows, `clicked` ones, its `deepest` position, and its query."""
-    shown = table.filter(table.shown & table.position.notnull() & table.page.notnull())
+    position = table.position
+    shown = table.filter(
+        table.shown & is_whole(position) & position.between(0, DEEPEST) & table.page.notnull()
+    )
     shown = shown.mutate(clicked=actions.clicked(shown), position=shown.position.cast("int64"))
     facts = shown.group_by("page").agg(
         shown=shown.count(),
@@ -143,7 +147,7 @@ def _staging(staged: Mapping[str, Staged]) -> Iterator[Finding]:
                 "unreadable rows",
                 "warning" if lost > 0.01 * log.read else "note",
                 f"{lost:,} of {log.read:,} rows of the log's {name} cannot be read",
-                f"{log.rejects} says which and why",
+                "unreadable_rows.parquet, beside the judgments, says which and why",
                 {"rows": lost, "read": log.read},
             )
         drift = log.drift()
@@ -192,7 +196,7 @@ def _ranks(ranks: Mapping[str, int], first: int, facts: Mapping[str, int]) -> It
         yield Finding(
             "missing positions",
             "error" if facts["unranked"] > 0.5 * facts["impressions"] else "warning",
-            f"{facts['unranked']:,} of {facts['impressions']:,} impressions have no position",
+            f"{facts['unranked']:,} of {facts['impressions']:,} impressions have no position that is a whole number",
             "log the position with every impression; without it the bias of position cannot be removed",
             {"impressions": facts["unranked"]},
         )

@@ -1,5 +1,6 @@
 """A log's files, found and read: which there are, and their rows as tables."""
 
+import errno
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,16 +21,22 @@ _SUFFIXES: Mapping[str, Kind] = {
     ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet"
 }  # fmt: skip
 
+_DAMAGED = "not a readable Parquet file"
 
-def log_files(path: Path) -> list[Path]:
+
+def log_files(path: Path, key: str = "") -> list[Path]:
     """The files of a log, by name.
+
+    Args:
+        path: A file, or a folder of files at any depth.
+        key: The setting that names it, for the message; empty where none does.
 
     Raises:
         LogError: No such file or folder, or none of a known format.
     """
     known = "CSV, TSV or JSON lines (.csv, .tsv, .jsonl, .ndjson, .json, each also .gz), or .parquet"
     if not path.exists():
-        raise LogError(f"no file or folder {path} (log.path in gradus.toml)")
+        raise LogError(f"no file or folder {path}" + (f" ({key} in gradus.toml)" if key else ""))
     if path.is_file():
         if kind_of(path) is None:
             raise LogError(f"{path} is of no known format; a log is {known}")
@@ -58,8 +65,19 @@ def read_footer(path: Path, reject: Reject) -> Any:
     try:
         return pq.read_metadata(path)
     except (pa.ArrowException, OSError) as error:
-        reject(1, "not a readable Parquet file", str(error).encode())
+        reject(1, _DAMAGED, str(error).encode())
         return None
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether a Parquet file whose footer is sound cannot be read to its end."""
+    try:
+        with pq.ParquetFile(path) as parquet:
+            for _ in parquet.iter_batches():
+                pass
+    except (pa.ArrowException, OSError):
+        return True
+    return False
 
 
 def read_some(path: Path, rows: int) -> tuple[Any, int]:
@@ -69,22 +87,55 @@ def read_some(path: Path, rows: int) -> tuple[Any, int]:
         LogError: No such file or folder, none of a known format, or no row that can be read.
     """
     rejected = Counter[str]()
-
-    def reject(line: int, reason: str, raw: bytes) -> None:
-        rejected[reason] += 1
-
+    first: list[tuple[str, int, bytes]] = []
     for file in log_files(path):
-        if kind_of(file) == "parquet":
-            if read_footer(file, reject) is None:
-                continue
-            batches = pq.ParquetFile(file).iter_batches(batch_size=rows)
-            table = next((pa.table(batch) for batch in batches), None)
-        else:
-            table = next((table for table, _ in TextReader().read(file, reject) if table.num_rows), None)
-        if table is not None and table.num_rows:
+
+        def reject(line: int, reason: str, raw: bytes, name: str = file.name) -> None:
+            rejected[reason] += 1
+            if not first:
+                first.append((name, line, raw))
+
+        table = _first_batch(file, rows, reject)
+        if table is not None:
             return table.slice(0, rows), rejected.total()
-    reasons = f": {', '.join(rejected)}" if rejected else ""
-    raise LogError(f"{path} holds no row that can be read{reasons}")
+    raise no_rows(path, rejected, *first)
+
+
+def no_rows(path: Path, rejected: Mapping[str, int], *first: tuple[str, int, bytes]) -> LogError:
+    """The error that a log holds no row, which says what was found in place of rows.
+
+    Args:
+        path: The log.
+        rejected: Reason → rows.
+        first: A rejected row, if there is one: its file, line and content.
+    """
+    if not first:
+        return LogError(f"{path} is empty: it holds no row")
+    reasons = ", ".join(f"{reason} ({rows:,})" for reason, rows in Counter(rejected).most_common(3))
+    [(file, line, raw)] = first
+    text = raw[:200].decode("utf-8", "replace").strip()
+    hint = ""
+    if kind_of(Path(file)) == "jsonl" and (text.startswith("[") or text == "{"):
+        # One array of all rows, or objects over many lines.
+        command = "jq -c '.[]'" if text.startswith("[") else "jq -c ."
+        hint = f"; JSON is read with one object a line, as {command} {file} writes it"
+    return LogError(
+        f"{path} holds no row that can be read: {reasons}; such as {file}, line {line}: {text[:60]!r}{hint}"
+    )
+
+
+def _first_batch(file: Path, rows: int, reject: Reject) -> Any:
+    """The first rows of a file; `None` where it has none."""
+    if kind_of(file) != "parquet":
+        return next((table for table, _ in TextReader().read(file, reject) if table.num_rows), None)
+    if read_footer(file, reject) is None:
+        return None
+    try:
+        with pq.ParquetFile(file) as parquet:
+            return next((pa.table(batch) for batch in parquet.iter_batches(batch_size=rows)), None)
+    except (pa.ArrowException, OSError) as error:
+        reject(1, _DAMAGED, str(error).encode())
+        return None
 
 
 class TextReader:
@@ -99,32 +150,36 @@ class TextReader:
         self._json: JsonReader | None = None
 
     def read(self, path: Path, reject: Reject) -> Iterator[tuple[Any, dict[str, Shape]]]:
-        """The rows of a file as tables of the shape `columns`, each with the columns that it has itself."""
+        """The rows of a file as tables of the shape `columns`, each with the columns that it has itself.
+
+        Raises:
+            LogError: The file cannot be opened, or reading it breaks off.
+        """
         try:
             yield from (
                 self._read_json(path, reject) if kind_of(path) == "jsonl" else self._read_csv(path, reject)
             )
         except OSError as error:
-            raise LogError(f"{path} cannot be read: {error}") from None
+            if error.errno == errno.ENOSPC:
+                raise  # It is the rejects that found no room.
+            raise LogError(f"{path} cannot be read: {error.strerror or error}") from None
 
     def _read_json(self, path: Path, reject: Reject) -> Iterator[tuple[Any, dict[str, Shape]]]:
         self._json = self._json or JsonReader()
         for block in read_blocks(path, reject):
-            table, own = self._json.read(block, reject)
-            yield self._fitted(table, own), own
+            yield self._fitted(*self._json.read(block, reject))
 
     def _read_csv(self, path: Path, reject: Reject) -> Iterator[tuple[Any, dict[str, Shape]]]:
         reader = DelimitedReader(tabs=kind_of(path) == "tsv")
         for block in read_blocks(path, reject):
             table = reader.read(block, reject)
             if table is not None:
-                own: dict[str, Shape] = dict.fromkeys(reader.header, "text")
-                yield self._fitted(table, own), own
+                yield self._fitted(table, dict.fromkeys(reader.header, "text"))
 
-    def _fitted(self, table: Any, own: dict[str, Shape]) -> Any:
+    def _fitted(self, table: Any, own: dict[str, Shape]) -> tuple[Any, dict[str, Shape]]:
+        """A table in the shape of all so far, and its own columns; spelled as they were met first."""
         spelled = {name.casefold(): name for name in self.columns}
         names = {name: spelled.get(name.casefold(), name) for name in own}
-        self.columns = simplify_columns(
-            merge(self.columns, {names[name]: shape for name, shape in own.items()})
-        )
-        return fit(table.rename_columns([names[name] for name in table.column_names]), self.columns)
+        own = {names[name]: shape for name, shape in own.items()}
+        self.columns = simplify_columns(merge(self.columns, own))
+        return fit(table.rename_columns([names[name] for name in table.column_names]), self.columns), own

@@ -50,7 +50,7 @@ class Screen:
             (impressions.page.notnull(), "page is missing"),
             (impressions.shown, NEVER_SHOWN),
             (query.notnull(), NO_QUERY),
-            (_is_whole(position), "position is not a whole number"),
+            (is_whole(position), "position is not a whole number"),
             (position >= self.first, f"position is below the first, {self.first}"),
             (position < DEEPEST, f"position is {DEEPEST:,} or above"),
         ]
@@ -121,8 +121,10 @@ def first_rank(rank: str, at_0: int, at_1: int) -> int:
     return 0 if 2 * at_0 > at_1 else 1
 
 
-def _is_whole(position: Any) -> Any:
+def is_whole(position: Any) -> Any:
+    """Whether positions are whole numbers; never null."""
     if position.type().is_integer():
         return position.notnull()
-    # A number that is none (NaN) equals itself in some engines.
-    return position.notnull() & ~position.isnan() & (position == position.floor())
+    # Numbers that are none (NaN) or infinite are no integers that an engine could compare them with.
+    small = ibis.ifelse(position.between(-1e15, 1e15), position, 0.5)
+    return small == small.floor()

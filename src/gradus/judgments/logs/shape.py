@@ -69,6 +69,19 @@ def paths(columns: dict[str, Shape]) -> Iterator[str]:
             yield name
 
 
+def seen(columns: dict[str, Shape], whole: dict[str, Shape]) -> dict[str, Shape]:
+    """Columns of a part of the rows without those that are null there, and without what is text in `whole`."""
+    return {name: _seen(shape, whole[name]) for name, shape in columns.items() if shape is not None}
+
+
+def _seen(shape: Shape, whole: Shape) -> Shape:
+    if isinstance(shape, dict) and isinstance(whole, dict):
+        return seen(shape, whole)
+    if isinstance(shape, list) and isinstance(whole, list):
+        return [_seen(shape[0], whole[0])]
+    return "text"
+
+
 def fit(table: Any, columns: dict[str, Shape]) -> Any:
     """A table, of a narrower shape, as one of the given shape: new columns are null."""
     schema = arrow_schema(columns)

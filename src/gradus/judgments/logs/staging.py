@@ -7,18 +7,17 @@ row that was read is either staged or rejected with its reason.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from gradus.errors import LogError
 from gradus.judgments.logs.parts import PartsWriter
-from gradus.judgments.logs.reading import TextReader, kind_of, log_files, read_footer
+from gradus.judgments.logs.reading import TextReader, kind_of, log_files, no_rows, read_footer
 from gradus.judgments.logs.rejects import collect_rejects
-from gradus.judgments.logs.shape import Shape, merge, paths, simplify_columns
+from gradus.judgments.logs.shape import Shape, merge, paths, seen
 from gradus.progress import Progress, silent
 
 
@@ -114,7 +113,7 @@ class Staged:
         return found
 
 
-def stage(path: Path, folder: Path, progress: Progress = silent) -> Staged:
+def stage(path: Path, folder: Path, progress: Progress = silent, key: str = "") -> Staged:
     """Make a log ready for aggregation.
 
     Args:
@@ -122,14 +121,16 @@ def stage(path: Path, folder: Path, progress: Progress = silent) -> Staged:
             also .gz, and Parquet. Files and folders whose names begin with a dot or an underscore are left out.
         folder: Where Parquet made from text files goes, and `rejects.parquet`.
         progress: Called with the files done, and the rows read.
+        key: The setting that names the log, for messages.
 
     Raises:
         LogError: No such file or folder, none of a known format, or no row that can be read.
         MissingExtraError: The log holds JSON lines, and DuckDB is not installed.
     """
-    files = log_files(path)
+    files = log_files(path, key)
     rejects_path = folder / "rejects.parquet"
     done: list[StagedFile] = []
+    shapes: list[dict[str, Shape]] = []
     in_place: list[Path] = []
     with collect_rejects(rejects_path) as rejects, PartsWriter(folder) as writer:
         text = TextReader()
@@ -139,26 +140,29 @@ def stage(path: Path, folder: Path, progress: Progress = silent) -> Staged:
             def reject(line: int, reason: str, raw: bytes, name: str = name) -> None:
                 rejects.add(name, line, reason, raw)
 
-            rows, columns = 0, tuple[str, ...]()
+            rows, columns, shape = 0, tuple[str, ...](), dict[str, Shape]()
             if kind_of(file) == "parquet":
                 footer = read_footer(file, reject)
                 if footer is not None:
                     rows, columns = footer.num_rows, _leaves(footer)
                     in_place.append(file)
             else:
-                shape: dict[str, Shape] = {}
                 for table, own in text.read(file, reject):
                     rows += table.num_rows
                     shape = merge(shape, own)
                     writer.write(table)
                     progress("reading", len(done), len(files), f"{writer.rows:,} rows")
-                columns = tuple(paths(shape))
+            shapes.append(shape)
             done.append(StagedFile(name, rows, dict(rejects.counts.get(name, {})), columns))
-        parts = writer.finish(simplify_columns(text.columns))
+        parts = writer.finish(text.columns)
+    done = [
+        replace(file, columns=(*file.columns, *paths(seen(shape, text.columns))))
+        for file, shape in zip(done, shapes, strict=True)
+    ]
     staged = Staged((*in_place, *parts), _schema(in_place, parts), tuple(done), rejects_path)
     if not staged.staged:
-        reasons = ", ".join(f"{reason} ({rows:,})" for reason, rows in staged.rejected.most_common(3))
-        raise LogError(f"{path} holds no row that can be read" + (f": {reasons}" if reasons else ""))
+        first = pq.read_table(rejects_path).slice(0, 1).to_pylist()
+        raise no_rows(path, staged.rejected, *((r["file"], r["line"], r["text"].encode()) for r in first))
     return staged
 
 

@@ -110,13 +110,25 @@ def _as_kind(value: Value, kind: Kind) -> Value:
         return value.try_cast("float64") if value.type().is_string() else value
     if kind == "flag":
         return _as_flag(value)
-    return value if value.type().is_string() else value.cast("string")
+    if not value.type().is_string():
+        return value.cast("string")
+    # An empty id is none; taken for one, all rows without a session would be one session.
+    return value.nullif("") if kind == "id" else value
 
 
 def _as_list(text: Value) -> Value:
-    """The parts of a text: a JSON list, or values with | between them."""
-    bare = text.re_replace(r'[\[\]"\s]', "").replace(",", "|")
-    return ibis.ifelse(text.strip().startswith("["), bare, text).nullif("").split("|")
+    """The items of a text: a JSON list, or values with one of | ; , or else space between them."""
+    text = text.strip()
+    # Python's lists have single quotes.
+    listed = text.re_replace(r"""^\[\s*["']?|["']?\s*\]$""", "").re_replace(r"""["']?\s*,\s*["']?""", "|")
+    joined = ibis.cases(
+        (text.startswith("["), listed),
+        (text.contains("|"), text),
+        (text.contains(";"), text.replace(";", "|")),
+        (text.contains(","), text.replace(",", "|")),
+        else_=text.re_replace(r"\s+", "|"),
+    )
+    return joined.re_replace(r"\s*\|\s*", "|").nullif("").split("|")
 
 
 def _as_flag(value: Value) -> Value:
