@@ -174,7 +174,7 @@ def test_grades_and_categories_join_the_log(shop: Path) -> None:
 
 
 def test_a_study_prints_a_table_in_which_too_small_a_log_is_refused(shop: Path) -> None:
-    said = ok("study", "noise", "--impressions", "400", "--impressions", "40000", "--estimator", "auto")
+    said = ok("study", "noise", "--impressions", "400", "--impressions", "90000", "--estimator", "auto")
     assert "perfect" in said
     assert "refused" in said
     assert "%)" in said
@@ -186,16 +186,16 @@ def test_a_study_says_what_survives(shop: Path) -> None:
             "study",
             "noise",
             "--impressions",
-            "10000",
+            "100000",
             "--impressions",
-            "50000",
+            "300000",
             "--estimator",
             "auto",
             "--json",
         )
     )
     names = [(point["estimator"], point["impressions"]) for point in said["points"]]
-    logs = [(name, size) for size in (10_000, 50_000) for name in ("constant", "auto")]
+    logs = [(name, size) for size in (100_000, 300_000) for name in ("constant", "auto")]
     assert names == [("perfect", 0), *logs]
     pairs = [point["pairs"] for point in said["points"]]
     assert pairs[1] <= pairs[2] <= pairs[4] <= pairs[0]  # clicked ≤ shown ≤ shown by a greater log ≤ all

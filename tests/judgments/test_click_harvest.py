@@ -5,7 +5,7 @@ import pytest
 from click_logs import cells_of, drawn
 
 from gradus.judgments.clicks.by_position import position_trials
-from gradus.judgments.clicks.harvest import deviation, harvest
+from gradus.judgments.clicks.harvest import deviation, harvest, spread
 from gradus.judgments.simulation.policy import Policy
 from gradus.judgments.simulation.users import PBM
 
@@ -94,3 +94,22 @@ def test_a_log_without_swaps_tells_nothing():
     found = harvest(position_trials(drawn(PBM(), 20_000, Policy())[0]))
     assert np.isnan(found.theta[1:]).all()
     assert np.isinf(found.deviation[1:]).all()
+
+
+def test_the_spread_between_pairs_is_recovered():
+    rng = np.random.default_rng(0)
+    rows = []
+    for pair in range(3000):
+        second = 0.5 * np.exp(
+            rng.normal(0, 0.3)
+        )  # θ of the second position differs from pair to pair by 30 %
+        rows += [
+            (pair, 0, 1, 0, 1000, rng.binomial(1000, 0.2)),
+            (pair, 0, 2, 0, 1000, rng.binomial(1000, 0.2 * second)),
+        ]
+    trials = position_trials(cells_of(rows))
+    theta = harvest(trials).theta
+    # With two levels each gets all of the difference between them.
+    assert spread(trials, theta)[1] == pytest.approx(0.3, rel=0.15)
+    alike = position_trials(drawn(PBM(), 300_000)[0])
+    assert np.median(spread(alike, harvest(alike).theta)) < 0.05

@@ -3,14 +3,21 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from naive_log import aggregate_tables, write_tables
 
 from gradus.errors import LogError
-from gradus.judgments.logs.aggregate import Aggregation
+from gradus.judgments.clicks.logged import fit_logged
+from gradus.judgments.logs.aggregate import Aggregation, aggregate
 from gradus.judgments.logs.engine import open_engine
 from gradus.judgments.logs.read_log import read_impressions
+from gradus.judgments.logs.staging import stage
+from gradus.judgments.simulation.policy import Policy
+from gradus.judgments.simulation.simulate import Simulation
+from gradus.judgments.simulation.truth import Truth
+from gradus.judgments.simulation.write import write_log
 from gradus.settings.evidence import LogSettings
 
 NOON = datetime(2026, 1, 5, 12)
@@ -202,3 +209,51 @@ def test_times_however_written(tmp_path: Path, text: str) -> None:
     with open_engine("duckdb", tmp_path, threads=1) as engine:
         impressions = read_impressions(engine, write_tables(tmp_path, impressions=log), LogSettings())
         assert engine.row(impressions.table.select("time")) == {"time": NOON}
+
+
+def test_ubi_with_propensities(tmp_path: Path) -> None:
+    def shown(page: str, document: str, place: int, propensity: float | None) -> dict:
+        event = ubi_event("impression", page, document, place, 0)
+        event["event_attributes"]["propensity"] = propensity
+        return event
+
+    events = pa.Table.from_pylist([
+        shown("q1", "a", 1, 0.5),
+        shown("q1", "b", 2, 0.25),
+        shown("q1", "b", 2, 0.25),  # sent twice
+        shown("q1", "c", 3, None),
+        shown("q2", "a", 1, 1.5),
+        ubi_event("click", "q1", "b", None, 1),
+    ])  # fmt: skip
+    _, result = counted(tmp_path, LogSettings(format="ubi"), events=events, queries=QUERIES)
+    cells = result.cells
+    assert [cells.documents[row] for row in cells.document] == ["a", "b", "c"]
+    assert cells.propensity.tolist() == [1 / 0.5, 1 / 0.25, 0]
+    assert cells.logged.tolist() == [1, 1, 0]
+    assert result.summary.rejected == {"propensity is not in (0, 1]": 1}
+
+
+def test_logged_propensities_of_ubi_tell_the_position_curve(tmp_path: Path) -> None:
+    query, document = np.divmod(np.arange(200), 10)
+    truth = Truth(
+        [f"q{n}" for n in range(20)], [f"d{n}" for n in range(10)], query, document,
+        np.random.default_rng(0).random(200),
+    )  # fmt: skip
+    simulation = Simulation(truth, policy=Policy(randomised=0.5), impressions=100_000, page=5)
+    found = {}
+    for layout, tables in {
+        "ubi": {"events": "ubi_events", "queries": "ubi_queries"},
+        "flat": {"impressions": "log"},
+    }.items():
+        folder = tmp_path / layout
+        write_log(folder, simulation, layout)
+        staged = {name: stage(folder / f"{file}.parquet", folder / name) for name, file in tables.items()}
+        (folder / "work").mkdir()
+        settings = LogSettings(format=layout)
+        with open_engine("duckdb", folder / "work", threads=1) as engine:
+            found[layout] = aggregate(engine, read_impressions(engine, staged, settings), settings).cells
+    ubi, flat = found["ubi"], found["flat"]
+    assert ubi.logged.sum() == ubi.impressions.sum() > 90_000
+    np.testing.assert_array_equal(ubi.propensity, flat.propensity)
+    theta = fit_logged(ubi).curve.examination
+    np.testing.assert_allclose(theta, 1 / np.arange(1, 6), rtol=0.15)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gradus.judgments.clicks.by_position import position_trials
 from gradus.judgments.clicks.fit import Curve, Fit, positions
-from gradus.judgments.clicks.harvest import harvest
+from gradus.judgments.clicks.harvest import harvest, spread
 from gradus.judgments.clicks.trials import make_trials
 from gradus.judgments.logs.cells import Cells
 
@@ -28,7 +28,8 @@ def fit_browsing(cells: Cells) -> Fit:
     towards = np.repeat(by_position.theta, _DISTANCES + 1)
     found = harvest(trials, towards=towards, strength=_STRENGTH)
     curve = Curve(by_position.theta, by_position.deviation)
-    return Fit("browsing", trials, found.theta, found.deviation, curve)
+    deviation = np.hypot(found.deviation, spread(trials, found.theta))
+    return Fit("browsing", trials, found.theta, deviation, curve)
 
 
 def _level(cells: Cells) -> NDArray[np.int64]:

@@ -32,7 +32,8 @@ class Fit:
         estimator: Its name.
         trials: The cells, grouped by pair and level of examination.
         theta: (levels,) examination of each level.
-        deviation: (levels,) standard deviation of log θ; 0 where θ is taken as given.
+        deviation: (levels,) standard deviation of log θ of a pair, what is unknown about θ and how it differs
+            from pair to pair; 0 where θ is taken as given.
         curve: The position-bias curve, where the model has one.
     """
 

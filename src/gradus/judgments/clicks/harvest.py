@@ -21,6 +21,9 @@ from gradus.judgments.clicks.trials import Trials
 
 Floats = NDArray[np.float64]
 
+_SHRINKAGE = 100.0
+"""Squared expected clicks at which a level's spread is halved."""
+
 
 @dataclass(frozen=True)
 class Harvest:
@@ -109,6 +112,24 @@ def deviation(trials: Trials, theta: Floats, reference: int = 0, strength: float
         found[others] = np.sqrt(np.maximum(np.diag(inverse), np.diag(robust)).clip(0))
     found[reference] = 0.0
     return found
+
+
+def spread(trials: Trials, theta: Floats) -> Floats:
+    """(levels,) standard deviation of log θ_l from pair to pair: how differently people read different pages.
+
+    By the method of moments: the clicks of a pair at a level, c_il, have a variance beyond the binomial's of
+    (c_i p_il (1 − p_il))² σ_l², where p_il is the share of the pair's clicks that the level is expected to get. Levels
+    that say little are shrunk towards 0.
+    """
+    some = _swapped(trials)
+    expected = some.shown * np.nan_to_num(theta)[some.level]
+    pair = some.pair
+    share = expected / np.maximum(some.per_pair(expected)[pair], 1e-300)
+    total = some.per_pair(some.clicks)[pair]
+    excess = some.per_level((some.clicks - total * share) ** 2 - total * share * (1 - share))
+    weight = some.per_level((total * share * (1 - share)) ** 2)
+    variance: Floats = np.maximum(excess, 0) / (weight + _SHRINKAGE)
+    return np.sqrt(variance)
 
 
 def _swapped(trials: Trials) -> Trials:

@@ -10,7 +10,7 @@ import numpy as np
 
 from gradus.judgments.clicks.by_position import position_trials
 from gradus.judgments.clicks.fit import Curve, Fit
-from gradus.judgments.clicks.harvest import deviation
+from gradus.judgments.clicks.harvest import deviation, spread
 from gradus.judgments.logs.cells import Cells
 
 _CLICKED, _IGNORED = 1.0, 9.0
@@ -38,5 +38,5 @@ def fit_pbm(cells: Cells) -> Fit:
         if moved < 1e-4:
             break
     theta = np.where(seen > 0, theta / max(theta[0], 1e-12), np.nan)
-    spread = deviation(trials, theta)
-    return Fit("pbm", trials, theta, spread, Curve(theta, spread))
+    unsure = deviation(trials, theta)
+    return Fit("pbm", trials, theta, np.hypot(unsure, spread(trials, theta)), Curve(theta, unsure))

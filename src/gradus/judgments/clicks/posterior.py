@@ -37,7 +37,7 @@ _BAND = 400
 _MOST_BANDS = 24
 _CHUNK = 1 << 15
 _CONCENTRATIONS = (0.5, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
-_AGAINST = 20.0
+_AGAINST = 40.0
 """By how much a concentration's log-likelihood may be below the greatest."""
 _TAILS = (0.0, 0.025, 0.05, 0.075, 0.0999)
 """Probabilities below an interval that are tried; the shortest interval is taken."""

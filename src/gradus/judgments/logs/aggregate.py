@@ -99,8 +99,9 @@ def aggregate(
     )
     span = engine.row(rows.agg(start=rows.time.min(), end=rows.time.max()))
     grouping = _grouping(settings, impressions, span["end"])
-    path = engine.folder / "cells.parquet"
-    engine.write(grouping.cells(with_context(rows, intervals), codes), path)
+    counted = engine.stream(grouping.cells(with_context(rows, intervals), codes))
+    start = np.datetime64(span["start"] or datetime(1970, 1, 1), "s")
+    cells = collect_cells(counted, engine.folder / "cells.arrow", grouping, queries, start)
 
     used = engine.row(count_rows(rows))
     if used["repeats"]:
@@ -120,8 +121,7 @@ def aggregate(
             Day(row["day"], int(row["impressions"]), int(row["clicks"])) for row in by_day.to_pylist()
         ),
     )
-    start = np.datetime64(span["start"] or datetime(1970, 1, 1), "s")
-    return Aggregation(collect_cells(path, grouping, queries, start), summary)
+    return Aggregation(cells, summary)
 
 
 @dataclass(frozen=True)
@@ -145,11 +145,12 @@ def _without_robots(
     engine: Engine, rows: Table, days: Table, settings: LogSettings, counts: _Counts
 ) -> tuple[Table, Table]:
     """The impressions and days of sessions that are people's; the others are counted."""
-    found = engine.keep(robots(days, settings.robot_events), "robots")
+    found = robots(days, settings.robot_events)
     by_reason = engine.rows(found.group_by("reason").agg(rows=found.rows.sum())).to_pylist()
-    counts.filtered.update({row["reason"]: int(row["rows"]) for row in by_reason})
     if not by_reason:
         return rows, days
+    counts.filtered.update({row["reason"]: int(row["rows"]) for row in by_reason})
+    found = engine.keep(found, "robots")
     return rows.anti_join(found, "session"), days.anti_join(found, "session")
 
 

@@ -1,29 +1,36 @@
-"""From the table of cells that an engine wrote to `Cells`."""
+"""From the rows that an engine counted to `Cells`."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from gradus.judgments.logs.cells import Cells
 from gradus.judgments.logs.grouping import AGE_UNIT, PROPENSITY_UNIT, Grouping
 
 
-def collect_cells(path: Path, grouping: Grouping, queries: Sequence[str], start: np.datetime64) -> Cells:
-    """Read cells in the order of query, document, position, previous click and window.
+def collect_cells(
+    rows: pa.RecordBatchReader, path: Path, grouping: Grouping, queries: Sequence[str], start: np.datetime64
+) -> Cells:
+    """Collect cells in the order of query, document, position, previous click and window.
 
-    Columns are read one at a time, so that beside the result only one of them is in memory.
+    The order makes the result one and the same, whichever thread or engine was first. The rows are streamed to
+    a file and read back one column at a time, so that beside the result only one of them is in memory.
 
     Args:
-        path: Parquet as `Grouping.cells` describes it.
-        grouping: What made it.
+        rows: As `Grouping.cells` describes them, in any order.
+        path: The file that is written on the way.
+        grouping: What made them.
         queries: The normal forms that codes of queries point into; those without cells are left out.
         start: The window of cells without windows.
     """
+    with pa.ipc.new_file(path, rows.schema) as file:
+        for batch in rows:
+            file.write_batch(batch)
     used, query = _compact(_read(path, "query").to_numpy(), len(queries))
     documents, document = _texts(path, "document")
     position = _read(path, "position").to_numpy().astype(np.int16)
@@ -77,7 +84,9 @@ def collect_cells(path: Path, grouping: Grouping, queries: Sequence[str], start:
 
 
 def _read(path: Path, name: str) -> Any:
-    return pq.read_table(path, columns=[name])[name]
+    # Mapped, the file's other columns are not touched.
+    with pa.memory_map(str(path)) as file:
+        return pa.ipc.open_file(file).read_all()[name]
 
 
 def _compact(codes: NDArray[np.integer], size: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
@@ -90,10 +99,9 @@ def _compact(codes: NDArray[np.integer], size: int) -> tuple[NDArray[np.int64], 
 
 def _texts(path: Path, name: str) -> tuple[list[str], NDArray[np.int32]]:
     """The distinct texts of a column, sorted, and each value's row among them."""
-    column = pq.read_table(path, columns=[name], read_dictionary=[name])[name]
+    column = _read(path, name).dictionary_encode()
     if not len(column):
         return [], np.zeros(0, np.int32)
-    column = column.unify_dictionaries()
     texts = column.chunk(0).dictionary
     order = pc.array_sort_indices(texts).to_numpy()
     row_of = np.empty(len(order), np.int32)
@@ -103,13 +111,10 @@ def _texts(path: Path, name: str) -> tuple[list[str], NDArray[np.int32]]:
     )
 
 
-def _order(keys: Sequence[NDArray[np.integer]]) -> NDArray[np.int64] | slice:
-    """The order of rows by several keys, none negative, no two rows alike; the first key counts most.
-
-    An engine writes rows in order where it can, and then nothing has to be moved.
-    """
+def _order(keys: Sequence[NDArray[np.integer]]) -> NDArray[np.int64]:
+    """The order of rows by several keys, none negative, no two rows alike; the first key counts most."""
     if not len(keys[0]):
-        return slice(None)
+        return np.zeros(0, np.int64)
     sizes = [int(key.max()) + 1 for key in keys]
     if np.prod(sizes, dtype=float) >= 2**62:
         return np.lexsort(keys[::-1])
@@ -117,4 +122,4 @@ def _order(keys: Sequence[NDArray[np.integer]]) -> NDArray[np.int64] | slice:
     for key, size in zip(keys, sizes, strict=True):
         packed *= size
         packed += key
-    return slice(None) if (packed[1:] > packed[:-1]).all() else np.argsort(packed)
+    return np.argsort(packed)

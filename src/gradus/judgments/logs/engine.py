@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from gradus.errors import LogError, MissingExtraError
@@ -81,6 +83,10 @@ class Engine(ABC):
         """The result of an expression, computed once, as a table."""
 
     @abstractmethod
+    def stream(self, expression: Table) -> pa.RecordBatchReader:
+        """The result of an expression that has many rows, in batches and in any order."""
+
+    @abstractmethod
     def write(self, expression: Table, path: Path) -> None:
         """Write the result of an expression as Parquet: a file, or with Spark a folder of files."""
 
@@ -94,13 +100,25 @@ class DuckDBEngine(Engine):
         zoned = [name for name, kind in table.schema().items() if kind.is_timestamp() and kind.timezone]
         return table.mutate(**{name: _MAKE_TIMESTAMP(_EPOCH_US(table[name])) for name in zoned})
 
+    def rows(self, expression: Any) -> Any:
+        """The result as an Arrow table; Ibis would import pandas for it."""
+        schema = expression.as_table().schema().to_pyarrow()
+        return self._relation(expression).to_arrow_table().cast(schema)
+
     def keep(self, expression: Table, name: str) -> Table:
         """The result as a temporary table, spilled to disk where memory is short."""
         return self.con.create_table(name, expression, temp=True)
 
+    def stream(self, expression: Table) -> pa.RecordBatchReader:
+        """The result in batches, as they come."""
+        return self._relation(expression).to_arrow_reader()
+
     def write(self, expression: Table, path: Path) -> None:
         """Write the result as one Parquet file."""
         self.con.to_parquet(expression, path)
+
+    def _relation(self, expression: Any) -> Any:
+        return self.con.con.sql(self.con.compile(expression))
 
 
 class SparkEngine(Engine):
@@ -122,6 +140,12 @@ class SparkEngine(Engine):
         path = self.folder / name
         self.write(expression, path)
         return self.read([path])
+
+    def stream(self, expression: Table) -> pa.RecordBatchReader:
+        """The result in batches, by way of a folder of Parquet files."""
+        path = self.folder / "streamed"
+        self.write(expression, path)
+        return ds.dataset(path).scanner().to_reader()
 
     def write(self, expression: Table, path: Path) -> None:
         """Write the result as a folder of Parquet files."""

@@ -43,7 +43,7 @@ class Grouping:
         return keys if self.window == "none" else [*keys, "window"]
 
     def cells(self, rows: Table, codes: Table) -> Table:
-        """Cells of impressions, as a table, ordered by its keys.
+        """Cells of impressions, as a table.
 
         Args:
             rows: Usable impressions with their context (`previous` and `last`).
@@ -77,8 +77,7 @@ class Grouping:
         table = rows.select(**columns)
         table = table.join(codes, table.typed == codes.text).rename(query="code")
         counts = {name: value.cast("float64") for name, value in self._counts(table).items()}
-        # In order, so that the result does not depend on which thread was first.
-        return table.group_by(self.keys).agg(**counts).order_by(self.keys)
+        return table.group_by(self.keys).agg(**counts)
 
     @property
     def simple(self) -> bool:

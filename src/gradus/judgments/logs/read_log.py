@@ -8,7 +8,7 @@ from gradus.judgments.logs.from_events import read_ga4, read_ubi
 from gradus.judgments.logs.from_rows import read_flat, read_listed
 from gradus.judgments.logs.impressions import Actions, Impressions
 from gradus.judgments.logs.staging import Staged
-from gradus.judgments.logs.values import draw_columns, is_plain
+from gradus.judgments.logs.values import draw_columns, empty_ids, is_plain
 from gradus.settings.evidence import LogSettings
 
 
@@ -34,7 +34,8 @@ def read_impressions(engine: Engine, staged: Mapping[str, Staged], settings: Log
         )
         table = engine.read(staged[name].paths)
         plain = plain and is_plain(table, log_format, name, sources)
-        tables[name] = draw_columns(table, log_format, name, sources)
+        empty = not plain or any(engine.row(n)["n"] for n in empty_ids(table, log_format, name, sources))
+        tables[name] = draw_columns(table, log_format, name, sources, empty)
     pause = settings.session_minutes
     if log_format.name == "flat":
         return read_flat(engine, tables["impressions"], actions, pause, plain)

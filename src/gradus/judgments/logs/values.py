@@ -1,6 +1,6 @@
 """The columns of a format, drawn out of files: nested values unfolded, texts turned into numbers and times."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -22,7 +22,9 @@ _TYPES: Mapping[str, str] = {
 }  # fmt: skip
 
 
-def draw_columns(table: Table, log_format: LogFormat, name: str, sources: Mapping[str, Source]) -> Table:
+def draw_columns(
+    table: Table, log_format: LogFormat, name: str, sources: Mapping[str, Source], empty_ids: bool = True
+) -> Table:
     """A table of the format, from the files' own columns.
 
     Args:
@@ -30,6 +32,7 @@ def draw_columns(table: Table, log_format: LogFormat, name: str, sources: Mappin
         log_format: The format.
         name: Which of its tables.
         sources: Where each column lies; those that the format does not list are flags, the actions'.
+        empty_ids: Whether an id may be an empty text, which counts as null.
 
     Returns:
         The table with the columns of `sources`: text and ids as text, numbers as float64 (whole ones stay
@@ -41,9 +44,11 @@ def draw_columns(table: Table, log_format: LogFormat, name: str, sources: Mappin
     for source in unfolded.values():
         items = _below(table[source.column], source.fields)
         table = table.mutate(**{_items(source): items}).unnest(_items(source), keep_empty=True)
-    return table.select(
-        **{column: _drawn(table, source, kinds.get(column, "flag")) for column, source in sources.items()}
-    )
+    columns = {column: _drawn(table, source, kinds.get(column, "flag")) for column, source in sources.items()}
+    if empty_ids:
+        # Taken for an id, it would make one session of all rows without a session.
+        columns |= {column: columns[column].nullif("") for column in columns if kinds.get(column) == "id"}
+    return table.select(**columns)
 
 
 def is_plain(table: Table, log_format: LogFormat, name: str, sources: Mapping[str, Source]) -> bool:
@@ -58,6 +63,21 @@ def is_plain(table: Table, log_format: LogFormat, name: str, sources: Mapping[st
         ):
             return False
     return True
+
+
+def empty_ids(
+    table: Table, log_format: LogFormat, name: str, sources: Mapping[str, Source]
+) -> Iterator[Table]:
+    """For each id of a plain table, one row: the number `n` of its empty texts.
+
+    One at a time, an engine answers them from the statistics of Parquet files, without reading a row.
+    """
+    for column in log_format.tables[name]:
+        if column.kind == "id" and column.name in sources:
+            value = table[sources[column.name].column]
+            if value.type().is_string():
+                empty = table.filter(value == "")
+                yield empty.agg(n=empty.count())
 
 
 def _items(source: Source) -> str:
@@ -110,10 +130,7 @@ def _as_kind(value: Value, kind: Kind) -> Value:
         return value.try_cast("float64") if value.type().is_string() else value
     if kind == "flag":
         return _as_flag(value)
-    if not value.type().is_string():
-        return value.cast("string")
-    # An empty id is none; taken for one, all rows without a session would be one session.
-    return value.nullif("") if kind == "id" else value
+    return value if value.type().is_string() else value.cast("string")
 
 
 def _as_list(text: Value) -> Value:
