@@ -1,6 +1,6 @@
 """Logs of every format become the cells that a person would count."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from gradus.errors import LogError
 from gradus.judgments.clicks.logged import fit_logged
 from gradus.judgments.logs.aggregate import Aggregation, aggregate
 from gradus.judgments.logs.engine import open_engine
+from gradus.judgments.logs.guess import as_list, as_time
 from gradus.judgments.logs.read_log import read_impressions
 from gradus.judgments.logs.staging import stage
 from gradus.judgments.simulation.policy import Policy
@@ -257,3 +258,59 @@ def test_logged_propensities_of_ubi_tell_the_position_curve(tmp_path: Path) -> N
     np.testing.assert_array_equal(ubi.propensity, flat.propensity)
     theta = fit_logged(ubi).curve.examination
     np.testing.assert_allclose(theta, 1 / np.arange(1, 6), rtol=0.15)
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("a|b", ["a", "b"]),
+        (" a 1 | b,2 ", ["a 1", "b,2"]),
+        ("a;b", ["a", "b"]),
+        ("a, b", ["a", "b"]),
+        ("a b  c", ["a", "b", "c"]),
+        ('["a 1", "b"]', ["a 1", "b"]),
+        ("['a', 'b']", ["a", "b"]),
+        ("[1, 2]", ["1", "2"]),
+        ("a", ["a"]),
+        ("[]", []),
+        ("", []),
+    ],
+)
+def test_lists_in_texts_are_read_as_they_are_proposed(tmp_path: Path, text: str, items: list[str]) -> None:
+    assert as_list(text) == items
+    pages = pa.table({"query": ["nut"], "documents": [text], "clicks": [items[-1] if items else "z"]})
+    pages = pa.concat_tables([pages, pa.table({"query": ["bolt"], "documents": ["d"], "clicks": [""]})])
+    cells, _ = counted(tmp_path, LogSettings(format="sessions"), pages=pages)
+    shown = {(document, place) for query, document, place, *_ in cells if query == "nut"}
+    assert shown == {(document, place) for place, document in enumerate(items, 1)}
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2026/03/01 08:05:00", datetime(2026, 3, 1, 8, 5)),
+        ("2026/3/1 8:05", datetime(2026, 3, 1, 8, 5)),
+        ("2026/3/1", datetime(2026, 3, 1)),
+        ("2026-03-01T08:05:00.5+09:00", datetime(2026, 2, 28, 23, 5, 0, 500_000)),
+        ("1772352300", datetime(2026, 3, 1, 8, 5)),
+        ("1772352300000", datetime(2026, 3, 1, 8, 5)),
+    ],
+)
+def test_times_are_read_as_they_are_proposed(tmp_path: Path, text: str, time: datetime) -> None:
+    assert as_time(text) == time.replace(tzinfo=UTC)
+    log = pa.table({"query": ["nut"], "document": ["a"], "position": [1], "click": [1], "time": [text]})
+    with open_engine("duckdb", tmp_path) as engine:
+        staged = write_tables(tmp_path, impressions=log)
+        impressions = read_impressions(engine, staged, LogSettings())
+        assert engine.row(impressions.table.select("time")) == {"time": time}
+
+
+def test_an_empty_id_is_none(tmp_path: Path) -> None:
+    log = pa.table({
+        "query": ["nut"] * 3, "document": ["a", "", "a"], "position": [1, 2, 1], "click": [1, 0, 0],
+        "page": ["p", "p", ""], "session": [""] * 3,
+    })  # fmt: skip
+    cells, result = counted(tmp_path, LogSettings(), impressions=log)
+    assert cells == {("nut", "a", 1, 0, 1, 1)}
+    assert result.summary.rejected == {"document is missing": 1, "page is missing": 1}
+    assert result.summary.sessions == 0

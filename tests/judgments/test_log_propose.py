@@ -156,3 +156,13 @@ def test_result_pages(tmp_path: Path, as_text: bool) -> None:
     assert checked(proposal, tmp_path, "pages") == {
         "query": "keyword", "documents": "results", "clicks": "clicked", "session": "session_id",
     }  # fmt: skip
+
+
+def test_columns_in_neither_language_are_told_by_their_values(tmp_path: Path) -> None:
+    rows = "".join(
+        f"0{n % 3 + 1}.03.2026 08:00;s{n % 4};hex bolt {n % 2};{n % 5 + 1};ja\n" for n in range(40)
+    )
+    proposal = propose(log_of(tmp_path, "log.csv", "Datum;Sitzung;Suchbegriff;Platz;Klick\n" + rows))
+    assert (proposal.columns["query"], proposal.columns["position"]) == ("Suchbegriff", "Platz")
+    assert "# click = 1.0\n" in proposal.toml()
+    assert any("log.columns.click" in sentence for sentence in proposal.unsure)

@@ -1,9 +1,11 @@
 """Staging: every row of any file is staged as it stands or rejected with a reason."""
 
 import csv
+import errno
 import gzip
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,8 @@ from hypothesis import strategies as st
 
 from gradus.errors import LogError
 from gradus.judgments.logs import lines
-from gradus.judgments.logs.reading import log_files, read_some
+from gradus.judgments.logs.reading import is_damaged, log_files, read_some
+from gradus.judgments.logs.rejects import Rejects
 from gradus.judgments.logs.staging import Staged, stage
 
 HEADER = "query,document,position\n"
@@ -250,9 +253,42 @@ def test_a_column_spelled_anew_on_another_day_is_the_same(tmp_path: Path) -> Non
         "2.csv": "query,DOC\nb,d2\n",
         "3.jsonl": '{"QUERY": "c", "doc": 3}',
     }
-    assert rows(staged(tmp_path, files)) == [
+    result = staged(tmp_path, files)
+    assert rows(result) == [
         {"Query": "a", "doc": "d1"}, {"Query": "b", "doc": "d2"}, {"Query": "c", "doc": "3"},
     ]  # fmt: skip
+    assert result.drift() == []
+
+
+def test_keys_that_are_ids_are_no_drift_and_what_is_null_throughout_is(tmp_path: Path) -> None:
+    days = [
+        {"shown": {f"d{day}-{n}": n for n in range(150)}, "dwell": 1 if day else None, "click": {"at": 3}}
+        for day in range(2)
+    ]
+    result = staged(tmp_path, {f"{day}.jsonl": json.dumps(row) for day, row in enumerate(days)})
+    assert result.files[0].columns == ("shown", "click.at")
+    assert [str(drift) for drift in result.drift()] == ["dwell: of 2 files only in 1.jsonl"]
+
+
+def test_rejects_that_find_no_room_are_no_fault_of_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Rejects, "flush", full)
+    monkeypatch.setattr("gradus.judgments.logs.rejects._BATCH", 2)
+    with pytest.raises(OSError, match="No space left"):
+        staged(tmp_path, {"log.csv": HEADER + "broken\n" * 3})
+
+
+def test_an_array_is_told_apart_from_lines(tmp_path: Path) -> None:
+    array = [{"query": "a"}, {"query": "b"}]
+    for indent, command in ((None, "jq -c '.[]' log.json"), (1, "jq -c '.[]' log.json")):
+        with pytest.raises(LogError, match=re.escape(command)):
+            staged(tmp_path, {"log.json": json.dumps(array, indent=indent)})
+    with pytest.raises(LogError, match=re.escape("jq -c . log.json")):
+        staged(tmp_path, {"log.json": json.dumps(array[0], indent=1)})
 
 
 def test_mixed_encodings_in_csv(tmp_path: Path) -> None:
@@ -344,3 +380,14 @@ def test_the_first_rows_of_the_first_file_that_has_any(tmp_path: Path) -> None:
     (tmp_path / "2.csv").write_text(HEADER + "broken\n" + "a,d,1\n" * 10)
     table, rejected = read_some(tmp_path, 3)
     assert (table.num_rows, rejected) == (3, 1)
+
+
+def test_the_first_rows_behind_a_parquet_file_that_is_damaged(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"query": [f"{n**9}" for n in range(3000)]}), tmp_path / "1.parquet")
+    pq.write_table(pa.table({"query": ["a"]}), tmp_path / "2.parquet")
+    data = bytearray((tmp_path / "1.parquet").read_bytes())
+    data[10:5000] = bytes(255 - byte for byte in data[10:5000])
+    (tmp_path / "1.parquet").write_bytes(data)
+    assert [is_damaged(tmp_path / f"{n}.parquet") for n in (1, 2)] == [True, False]
+    table, rejected = read_some(tmp_path, 3)
+    assert (table.to_pylist(), rejected) == ([{"query": "a"}], 1)

@@ -1,5 +1,6 @@
 """`gradus judge`."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -54,6 +55,8 @@ def judge(
 
 
 def _print(judged: "Judged") -> None:
+    from gradus.workflow.judging import REJECTS
+
     fused = judged.fused
     print_table(
         "Evidence",
@@ -65,16 +68,29 @@ def _print(judged: "Judged") -> None:
     )
     if judged.log is not None:
         summary = judged.log.summary
+        lost = [str(path) for name, path in judged.files.items() if name in REJECTS]
         print_text(
             f"{summary.read:,} rows read = {summary.used:,} used + {sum(summary.filtered.values()):,} filtered "
             f"+ {sum(summary.rejected.values()):,} rejected",
+            *_reasons("filtered", summary.filtered),
+            *_reasons("rejected", summary.rejected, f"; they are in {' and '.join(lost)}" if lost else ""),
             judged.log.clicks.identifiability.reason(),
-            *(f"{finding.severity}: {finding.text} {finding.remedy}" for finding in judged.log.findings),
+            *(f"{finding.severity}: {finding.text}; {finding.remedy}" for finding in judged.log.findings),
         )
     if judged.left_out:
         print_text(f"{judged.left_out:,} pairs left out: their document or query is not known here")
     print_text(
         f"{len(fused) - judged.left_out:,} judgments in {judged.files['judgments']}; what they rest on in "
         f"{judged.files['page']}",
-        f'Next: set judgments.path = "{judged.files["judgments"]}" in gradus.toml, then gradus train',
+        f"{judged.audit.verdict}.",
     )
+    if not judged.audit.faults:
+        print_text(
+            f'Next: set judgments.path = "{judged.files["judgments"]}" in gradus.toml, then gradus train'
+        )
+
+
+def _reasons(fate: str, counts: Mapping[str, int], more: str = "") -> Iterator[str]:
+    if counts:
+        ordered = sorted(counts.items(), key=lambda item: -item[1])
+        yield f"{fate}: {', '.join(f'{reason} ({rows:,})' for reason, rows in ordered)}{more}"

@@ -94,9 +94,15 @@ def write_fused(
     document = _rows(fused.documents, documents)[fused.document]
     kept = (query >= 0) & (document >= 0)
     if not kept.any():
+        which, names, table = (
+            ("document", fused.documents, documents)
+            if (document < 0).all()
+            else ("query", fused.queries, queries)
+        )
         raise JudgmentsError(
-            f"none of the {len(fused)} fused pairs is of a query and a document that are known; check catalog.id "
-            "and the columns of the evidence"
+            f"none of the {len(fused)} fused pairs is of a query and a document that are known: the evidence has "
+            f"{which} {names[0]!r}, the ids here are such as {table.ids[0]!r}; check {_ID_KEYS[which]} and the "
+            "columns of the evidence"
         )
     judgments = Judgments(
         queries, documents, query[kept], document[kept], fused.score[kept], fused.low[kept], fused.high[kept],
@@ -105,6 +111,9 @@ def write_fused(
     counts = {f"evidence_{name}": fused.count[kept, column] for column, name in enumerate(fused.sources)}
     write_judgments(path, judgments, counts={"evidence": fused.evidence[kept], **counts})
     return int((~kept).sum())
+
+
+_ID_KEYS = {"document": "catalog.id", "query": "query.id"}
 
 
 def _text_field(settings: Settings) -> str | None:

@@ -22,6 +22,7 @@ from gradus.insight.report import Report, Training, headline, show_p, show_relat
 from gradus.progress import Progress, silent
 from gradus.settings import Settings, read_settings
 from gradus.workflow.data import Data, load_data
+from gradus.workflow.demo_clicks import judge_clicks
 from gradus.workflow.evaluation import evaluate
 from gradus.workflow.training import TrainingSummary, train
 
@@ -79,8 +80,9 @@ def demo(
     What an earlier demo wrote to `out` is replaced; its drawings are kept where they are the same.
 
     Args:
-        out: Gets `drawings/`, `models/baseline/`, `models/gradus/`, `report.html`, and `demo.json`, by
-            which a later demo knows that these are its own.
+        out: Gets `drawings/`, `models/baseline/`, `models/gradus/`, `report.html`, a simulated log in `clicks/`,
+            what it was judged to be in `judged/`, and `demo.json`, by which a later demo knows that these are
+            its own.
         documents: How many drawings.
         minutes: Training time of each model, above 0.
         seed: Seed of data and training.
@@ -115,7 +117,8 @@ def demo(
     report = _report(out, data, evaluations, comparisons, trainings, settings)
     write_report(report, out / "report.html")
     progress("report", 1, 1, "")
-    return DemoSummary(out / "report.html", _lines(out, report), comparisons)
+    clicks = judge_clicks(settings, data, out, seed, progress)
+    return DemoSummary(out / "report.html", _lines(out, report, *clicks), comparisons)
 
 
 def _shared(minutes: float, seed: int) -> dict[str, Any]:
@@ -134,7 +137,8 @@ def _draw(out: Path, documents: int, seed: int, progress: Progress) -> None:
         except (ValueError, AttributeError):
             drawn = None  # damaged: it still says whose the folder is
     else:
-        for taken in (folder, *(out / "models" / name for name in MODELS), out / "report.html"):
+        models = (out / "models" / name for name in MODELS)
+        for taken in (folder, *models, out / "report.html", out / "clicks", out / "judged"):
             if taken.exists():
                 raise SettingsError(f"{taken} was not written by the demo; name another folder with --out")
     if drawn == wanted and folder.is_dir():
@@ -229,7 +233,7 @@ def _flags(values: dict[str, Any]) -> str:
     return " ".join(f"--{key} {value}" for key, value in values.items())
 
 
-def _lines(out: Path, report: Report) -> list[str]:
+def _lines(out: Path, report: Report, clicks: str, audit: Path | None) -> list[str]:
     program, width = _program(), max(len(row.cell) for row in report.leading)
     found = [
         f"  {row.cell:<{width}}  {report.metric}  {row.baseline_mean:.3f} → {row.system_mean:.3f}"
@@ -241,7 +245,10 @@ def _lines(out: Path, report: Report) -> list[str]:
         f"{headline(report.leading)}:",
         *found,
         "",
+        *clicks.splitlines(),
+        "",
         f"The report:          {out / 'report.html'}",
+        *([] if audit is None else [f"What clicks tell:    {audit}"]),
         f"Search:              {program} search {_quoted(out / 'models' / 'gradus')} {shlex.quote(QUERY)} --settings {settings}",
         f"Your own catalogue:  {program} init CATALOGUE, then {program} check, {program} train, {program} evaluate",
     ]

@@ -54,6 +54,9 @@ FILES = {
 }
 """What judging writes; the last three only where there is something to write."""
 
+REJECTS = ("unreadable_rows", "rejected_impressions")
+"""Which of `FILES` hold rows of the log that could not be used."""
+
 
 @dataclass(frozen=True)
 class LogEvidence:

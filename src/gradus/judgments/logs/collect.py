@@ -122,4 +122,9 @@ def _order(keys: Sequence[NDArray[np.integer]]) -> NDArray[np.int64]:
     for key, size in zip(keys, sizes, strict=True):
         packed *= size
         packed += key
-    return np.argsort(packed)
+    # Sixteen bits at a time, the last first: these NumPy sorts by counting, several times as fast as whole numbers.
+    order = np.argsort(packed.astype(np.uint16), kind="stable")
+    for bits in range(16, int(packed.max()).bit_length(), 16):
+        digits = (packed >> bits).astype(np.uint16)
+        order = order[np.argsort(digits[order], kind="stable")]
+    return order

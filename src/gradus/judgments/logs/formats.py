@@ -30,8 +30,8 @@ class LogColumn:
 
     Attributes:
         name: What the format calls it, and the key in `[log.columns]`.
-        kind: What its values are; `time` is a timestamp, a text of ISO 8601, or seconds, milliseconds or
-            microseconds since 1970, told apart by their size.
+        kind: What its values are; `time` is a timestamp, a text of ISO 8601 (also 2026/3/1 8:30), or seconds,
+            milliseconds or microseconds since 1970, told apart by their size.
         sources: Where it is looked for when `[log.columns]` says nothing; the first that is there is taken.
         required: Whether a log without it cannot be read.
     """

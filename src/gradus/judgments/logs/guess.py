@@ -49,7 +49,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 
 ACTIONS = ("click", "cart", "purchase")
 
-_ISO_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?.*)?")
+_ISO_TIME = re.compile(r"(\d{4})[-/](\d\d?)[-/](\d\d?)(?:[T ](\d\d?)(:\d\d.*))?")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?")
 _SEPARATORS = "|;,"
 _TRUE = frozenset({"1", "1.0", "true", "t", "yes", "y"})
@@ -90,9 +90,9 @@ def by_values(role: str, columns: Mapping[str, Sequence[Any]]) -> Guess | None:
         if role == "position" and is_position(texts) and not is_flag(values):
             return Guess(name, "its values are small whole numbers")
         spaces = share(texts, lambda text: " " in text or not text.isascii())
-        plain = share(texts, lambda text: _NUMBER.fullmatch(text) is None and as_time(text) is None)
+        words = share(texts, lambda text: any(map(str.isalpha, text)) and as_time(text) is None)
         repeats = len(set(texts)) < len(texts)
-        if role == "query" and plain >= _MOST and repeats and spaces > 1 - _MOST:
+        if role == "query" and words >= _MOST and repeats and spaces > 1 - _MOST:
             return Guess(name, "its values are texts that repeat")
         if role == "document" and repeats and not spaces and not is_flag(values) and not is_position(texts):
             return Guess(name, "its values are words or numbers that repeat")
@@ -138,12 +138,17 @@ def as_text(value: Any) -> str:
 
 
 def as_time(value: Any) -> datetime | None:
-    """A time in UTC from a timestamp, ISO 8601, or seconds, milliseconds or microseconds since 1970; else `None`."""
+    """A time in UTC; `None` where there is none.
+
+    It may be a timestamp, ISO 8601 (also 2026/3/1 8:30), or seconds, milliseconds or microseconds since 1970.
+    """
     if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     text = as_text(value)
     try:
-        if _ISO_TIME.fullmatch(text):
+        if parts := _ISO_TIME.fullmatch(text):
+            year, month, day, hour, rest = parts.groups()
+            text = f"{year}-{month:>02}-{day:>02}" + (f" {hour:>02}{rest}" if hour else "")
             return as_time(datetime.fromisoformat(text))
         if _NUMBER.fullmatch(text) and float(text) >= 1e8:
             number = float(text)

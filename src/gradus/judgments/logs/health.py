@@ -169,7 +169,7 @@ def _ignored(impressions: Impressions) -> Iterator[Finding]:
         yield Finding(
             "events that are not counted",
             "note",
-            f"log.actions does not name these events: {names}",
+            f"events that log.actions does not name: {names}",
             "give those that say that a document was wanted a weight in [log.actions]",
             {"names": len(impressions.ignored)},
         )

@@ -78,6 +78,8 @@ class Proposal:
         lines += ["", "[log.actions]"]
         for name, times in self.actions.items():
             lines.append(f"{_key(name)} = {_WEIGHTS.get(name, 1.0)}  # {times:,} seen")
+        if not self.actions:
+            lines.append("# click = 1.0")
         lines += [f"# {_key(name)}: {times:,} seen, not counted" for name, times in self.other.items()]
         return "\n".join(lines) + "\n"
 

@@ -181,7 +181,11 @@ def _since_1970(number: Value) -> Value:
 
 
 def _iso_time(text: Value) -> Value:
-    """A text of ISO 8601 as a time in UTC. Engines differ in what they do with an offset, so it is taken off."""
+    """A text of ISO 8601, or with slashes in its date, as a time in UTC.
+
+    Engines differ in what they do with an offset, so it is taken off.
+    """
+    text = text.replace("/", "-")
     bare = text.strip().re_replace(r"(Z|[+-]\d\d:?\d\d)$", "")
     # A date alone ends in what looks like an offset.
     timed = text.contains(":")
