@@ -33,6 +33,7 @@ def test_demo(tmp_path: Path) -> None:
             for stage in ("preparing", "training", "embedding")
         ),
         "report",
+        *("log", "checking the log", "aggregating", "estimating", "fusing"),
     ]
     measured = [read_evaluation(out / "models" / name / "evaluation") for name in ("baseline", "gradus")]
     assert [list(evaluation.cells) for evaluation in measured] == [list(CELLS)] * 2
@@ -47,6 +48,8 @@ def test_demo(tmp_path: Path) -> None:
         assert f"{row.system_mean:.3f}" in page
     assert "--documents 80 --minutes 0.005 --seed 1" in page
     assert page.count("<article>") >= 4
+    assert "judged by clicks alone" in said
+    assert (out / "judged" / "audit.html").exists()
     assert json.dumps(summary.as_dict())
 
 

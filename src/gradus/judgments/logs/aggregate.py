@@ -77,8 +77,10 @@ def aggregate(
     )
     counts = _Counts(dict(impressions.left_out), {})
     rows = screen.usable(table)
-    everything, usable = (sum(engine.row(count_rows(t)).values()) for t in (table, rows))
-    if usable < everything:
+    read = engine.row(table.agg(n=(table.rows + table.repeats).sum().fill_null(0)))["n"]
+    used = engine.row(count_rows(rows))
+    usable = used["rows"] + used["repeats"]
+    if usable < read:
         for row in engine.rows(reasons(table, screen)).to_pylist():
             kind = counts.filtered if row["reason"] in FILTERS else counts.rejected
             kind[row["reason"]] = int(row["rows"])
@@ -89,32 +91,32 @@ def aggregate(
         raise LogError(f"the log holds no impression that can be used: {found or 'it is empty'}")
 
     days = engine.keep(session_days(rows, actions, impressions.timed), "session_days")
-    rows, days = _without_robots(engine, rows, days, settings, counts)
-    rows, pages = _without_repeats(engine, rows, actions)
+    people, days = _without_robots(engine, rows, days, settings, counts)
+    once, pages = _without_repeats(engine, people, actions)
+    if once is not rows:
+        rows, used = once, engine.row(count_rows(once))
     intervals = engine.keep(
         click_intervals(rows.filter(actions.clicked(rows)).select("page", "position")), "intervals"
     )
     by_day = engine.rows(
         days.group_by("day").agg(impressions=days.impressions.sum(), clicks=days.clicks.sum()).order_by("day")
     )
-    span = engine.row(rows.agg(start=rows.time.min(), end=rows.time.max()))
-    grouping = _grouping(settings, impressions, span["end"])
+    grouping = _grouping(settings, impressions, used["end"])
     counted = engine.stream(grouping.cells(with_context(rows, intervals), codes))
-    start = np.datetime64(span["start"] or datetime(1970, 1, 1), "s")
+    start = np.datetime64(used["start"] or datetime(1970, 1, 1), "s")
     cells = collect_cells(counted, engine.folder / "cells.arrow", grouping, queries, start)
 
-    used = engine.row(count_rows(rows))
     if used["repeats"]:
         counts.filtered[REPEATED] = int(used["repeats"])
     summary = LogSummary(
-        read=sum(impressions.left_out.values()) + int(everything),
+        read=sum(impressions.left_out.values()) + int(read),
         used=int(used["rows"]),
         filtered=counts.filtered,
         rejected=counts.rejected,
         ignored=impressions.ignored,
         first=screen.first,
-        start=span["start"],
-        end=span["end"],
+        start=used["start"],
+        end=used["end"],
         sessions=engine.row(days.agg(n=days.session.nunique()))["n"],
         pages=pages,
         days=tuple(

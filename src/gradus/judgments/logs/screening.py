@@ -90,9 +90,12 @@ def reasons(impressions: Table, screen: Screen) -> Table:
 
 
 def count_rows(impressions: Table) -> Table:
-    """One row: the `rows` of the log behind impressions, and how many more `repeats` there are of these."""
+    """One row: the `rows` of the log behind impressions, how many more `repeats` there are, `start` and `end`."""
     return impressions.agg(
-        rows=impressions.rows.sum().fill_null(0), repeats=impressions.repeats.sum().fill_null(0)
+        rows=impressions.rows.sum().fill_null(0),
+        repeats=impressions.repeats.sum().fill_null(0),
+        start=impressions.time.min(),
+        end=impressions.time.max(),
     )
 
 

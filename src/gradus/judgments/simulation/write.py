@@ -91,7 +91,7 @@ def write_log(
                 rows[name] += len(table)
             done = (part.shown, part.click, part.cart, part.purchase, part.robot)
             counts += [len(part), *(int(mask.sum()) for mask in done)]
-            progress("log", int(counts[1]), simulation.impressions, "")
+            progress("log", min(int(counts[1]), simulation.impressions), simulation.impressions, "")
     rows["truth.parquet"] = write_truth(folder / "truth.parquet", simulation.truth)
     pages, impressions, clicks, carts, purchases, robots = counts.tolist()
     return WrittenLog(folder, rows, pages, impressions, clicks, carts, purchases, robots)
