@@ -310,6 +310,12 @@ def _names(queries: Table | None, form: QueryForm) -> dict[str, str]:
     return names
 
 
+def _title(settings: Settings) -> str:
+    """What a catalogue is called: its file, or the folder where the file's name says nothing."""
+    path = settings.resolve(settings.catalog.path).resolve()
+    return path.parent.name if path.stem in ("catalog", "metadata") else path.stem
+
+
 def _pages_per_day(summary: LogSummary) -> float | None:
     if summary.start is None or summary.end is None:
         return None
