@@ -5,9 +5,10 @@ process of its own with two threads:
 
     bare     one hand-written DuckDB query with the same groups and sums, its result taken as an Arrow table
     gradus   the whole way from the Parquet file to Cells: checks, filters, normal forms, order
+    score    what follows, the click model's estimates from the cells, on one thread
 
-and prints time (imports apart), CPU time and peak memory of both, and their ratios. CPU time is what to compare on a
-busy machine.
+and prints time (imports apart), CPU time and peak memory of each, and the ratios of the first two. CPU time is what
+to compare on a busy machine.
 """
 
 import argparse
@@ -19,10 +20,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sized
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 THREADS = 2
 MEMORY = "1500MB"
+CELLS = "cells.npz"
 
 LOG = """
 COPY (
@@ -60,9 +67,9 @@ cut AS (
 SELECT
     query, document, position, coalesce(previous, 0) AS previous,
     count(*) AS impressions,
-    count_if(click) AS clicks,
-    count_if(position <= last) AS above_last,
-    count_if(click AND position = last) AS at_last
+    count(*) FILTER (WHERE click) AS clicks,
+    count(*) FILTER (WHERE position <= last) AS above_last,
+    count(*) FILTER (WHERE click AND position = last) AS at_last
 FROM '{path}' AS log
 LEFT JOIN cut ON log.page = cut.page AND log.position > cut.previous AND log.position <= cut.upto
 GROUP BY ALL
@@ -79,8 +86,8 @@ def generate(path: Path, events: int) -> None:
     con.execute(LOG.format(path=path, pages=pages, queries=f"{queries}.0", documents=documents))
 
 
-def bare(path: Path, folder: Path) -> int:
-    """Aggregate by one query; the number of cells."""
+def bare(path: Path, folder: Path) -> Sized:
+    """The cells as an Arrow table, by one query."""
     import duckdb
 
     con = duckdb.connect(
@@ -91,11 +98,12 @@ def bare(path: Path, folder: Path) -> int:
             "preserve_insertion_order": False,
         }
     )
-    return con.sql(BARE.format(path=path)).to_arrow_table().num_rows
+    cells: Sized = con.sql(BARE.format(path=path)).to_arrow_table()
+    return cells
 
 
-def gradus(path: Path, folder: Path) -> int:
-    """Aggregate as `gradus judge` does; the number of cells."""
+def gradus(path: Path, folder: Path) -> Sized:
+    """The cells, as `gradus judge` makes them."""
     from gradus.judgments.logs.aggregate import aggregate
     from gradus.judgments.logs.engine import open_engine
     from gradus.judgments.logs.read_log import read_impressions
@@ -105,14 +113,34 @@ def gradus(path: Path, folder: Path) -> int:
     settings = LogSettings(path=str(path))
     staged = {"impressions": stage(path, folder / "staged")}
     with open_engine("duckdb", folder, MEMORY, THREADS) as engine:
-        return len(aggregate(engine, read_impressions(engine, staged, settings), settings).cells)
+        return aggregate(engine, read_impressions(engine, staged, settings), settings).cells
 
 
-PARTS = {"bare": bare, "gradus": gradus}
+def save(cells: Any, path: Path) -> None:
+    """Write cells to a file, for another process."""
+    names = [field.name for field in fields(cells) if field.name != "actions"]
+    columns: dict[str, Any] = {name: np.asarray(getattr(cells, name)) for name in names}
+    np.savez(path, **columns)
+
+
+def score(path: Path, folder: Path) -> Sized:
+    """The scores of the cells that were saved beside the log."""
+    from gradus.judgments.clicks.score import score_clicks
+    from gradus.judgments.logs.cells import Cells
+    from gradus.settings import ClicksSettings
+
+    with np.load(path.with_name(CELLS)) as columns:
+        cells = Cells(**columns)
+    return score_clicks(cells, ClicksSettings()).scores.score
+
+
+PARTS: dict[str, Callable[[Path, Path], Sized]] = {"bare": bare, "gradus": gradus, "score": score}
 IMPORTS = {
     "bare": ["duckdb", "pyarrow"],
     "gradus": ["ibis.backends.duckdb", "gradus.judgments.logs.aggregate", "gradus.judgments.logs.read_log"],
+    "score": ["gradus.judgments.clicks.score"],
 }
+ROWS = {"bare": "cells", "gradus": "cells", "score": "pairs"}
 
 
 def measure(part: str, path: Path) -> None:
@@ -121,10 +149,26 @@ def measure(part: str, path: Path) -> None:
         importlib.import_module(module)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         start, cpu = time.perf_counter(), time.process_time()
-        cells = PARTS[part](path, Path(folder))
+        result = PARTS[part](path, Path(folder))
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
-    print(json.dumps({"cells": cells, "seconds": seconds, "cpu": cpu, "peak": peak}))
+    print(json.dumps({"rows": len(result), "seconds": seconds, "cpu": cpu, "peak": peak}))
+    if part == "gradus":
+        save(result, path.with_name(CELLS))
+
+
+def run(part: str, path: Path) -> dict[str, float]:
+    """Run one part in a process of its own; what it took."""
+    command = [sys.executable, __file__, "--part", part, "--log", str(path)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    print(
+        f"  {part:8}{result['seconds']:8.2f} s {result['cpu']:8.2f} s CPU {result['peak']:8,.0f} MB "
+        f"{result['rows']:12,} {ROWS[part]}",
+        flush=True,
+    )
+    return result
 
 
 def main() -> None:
@@ -134,39 +178,23 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where the log is written; a temporary folder by default")
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
-    parser.add_argument("--log", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--log", type=Path, help="a log that was generated before")
     options = parser.parse_args()
     if options.part:
         measure(options.part, options.log)
         return
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        path = Path(folder) / "log.parquet"
-        generate(path, options.events)
-        print(f"{options.events:,} events, {path.stat().st_size / 2**20:,.0f} MB of Parquet")
-        best: dict[str, dict[str, float]] = {}
-        for _ in range(options.repeats):
-            for part in PARTS:
-                command = [sys.executable, __file__, "--part", part, "--log", str(path)]
-                run = subprocess.run(
-                    command,
-                    check=True,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                    env=os.environ | {"OMP_NUM_THREADS": "1"},
-                )
-                result = json.loads(run.stdout.splitlines()[-1])
-                print(
-                    f"  {part:8}{result['seconds']:8.2f} s {result['cpu']:8.2f} s CPU {result['peak']:8.0f} MB",
-                    flush=True,
-                )
-                if part not in best or result["seconds"] < best[part]["seconds"]:
-                    best[part] = result
-    for part, result in best.items():
-        print(
-            f"{part:8}{result['seconds']:8.2f} s {result['cpu']:8.2f} s CPU {result['peak']:8.0f} MB {result['cells']:12,} cells"
-        )
-    for name, key in (("times", "seconds"), ("CPU times", "cpu"), ("peak memory", "peak")):
-        print(f"ratio of {name}: {best['gradus'][key] / best['bare'][key]:.2f}")
+        path = options.log or Path(folder) / "log.parquet"
+        if not options.log:
+            generate(path, options.events)
+            print(f"{options.events:,} events, {path.stat().st_size / 2**20:,.0f} MB of Parquet")
+        # In turns, so that both meet the same load of the machine.
+        runs = [{part: run(part, path) for part in ("bare", "gradus")} for _ in range(options.repeats)]
+        run("score", path)
+        path.with_name(CELLS).unlink()
+    for name, key in (("time", "seconds"), ("CPU time", "cpu"), ("peak memory", "peak")):
+        gradus_best, bare_best = (min(each[part][key] for each in runs) for part in ("gradus", "bare"))
+        print(f"ratio of {name}: {gradus_best / bare_best:.2f}, the best of each among {options.repeats}")
 
 
 if __name__ == "__main__":

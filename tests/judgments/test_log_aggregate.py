@@ -147,3 +147,22 @@ def test_windows_and_decay_need_times(tmp_path: Path) -> None:
         pytest.raises(LogError, match="half_life needs the time"),
     ):
         aggregate_tables(engine, tmp_path, LogSettings(half_life=3), impressions=log)
+
+
+@pytest.mark.parametrize("empty", [0, 1])
+def test_an_empty_id_in_parquet_is_none(tmp_path: Path, empty: int) -> None:
+    log = pa.table(
+        {
+            "page": ["p", "r", "s"],
+            "session": ["" if empty else "x", "y", "z"],
+            "query": ["q"] * 3,
+            "document": ["d", "" if empty else "e", "f"],
+            "position": [1, 1, 1],
+            "click": [0] * 3,
+        }
+    )
+    with open_engine("duckdb", tmp_path, threads=1) as engine:
+        summary = aggregate_tables(engine, tmp_path, LogSettings(), impressions=log).summary
+    # Of the rows with a document, the first has no session and the last has z.
+    assert (summary.used, summary.sessions) == ((2, 1) if empty else (3, 3))
+    assert dict(summary.rejected) == ({"document is missing": 1} if empty else {})

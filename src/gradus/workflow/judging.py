@@ -196,10 +196,10 @@ def _appearing(out: Path) -> Iterator[Path]:
                 made, kept = Path(folder) / file, out / file
                 if kept.is_dir():
                     shutil.rmtree(kept)  # Spark writes folders.
+                elif made.is_dir() or not made.exists():
+                    kept.unlink(missing_ok=True)
                 if made.exists():
                     made.replace(kept)
-                else:
-                    kept.unlink(missing_ok=True)
     except BaseException:
         if is_new:
             out.rmdir()
