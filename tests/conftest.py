@@ -3,6 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says something about the machine, not about the code.
+settings.register_profile("gradus", deadline=None)
+settings.load_profile("gradus")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -141,7 +141,7 @@ def test_unusable_files_say_why(tmp_path: Path) -> None:
         decode_image(tmp_path)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from(["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"]), st.data())
 def test_damage_never_raises_anything_else(form: str, data: st.DataObject) -> None:
     source = bytearray(encoded(Image.fromarray(NOISE), form))

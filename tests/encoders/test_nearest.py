@@ -9,7 +9,7 @@ import gradus.encoders.nearest
 from gradus.encoders.nearest import nearest
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.integers(0, 5), st.integers(0, 9), st.integers(1, 12), st.integers(0, 2**32 - 1))
 def test_it_is_a_stable_sort_of_all_dot_products(n_q: int, n_d: int, k: int, seed: int) -> None:
     # Small whole numbers: many ties, and every dot product exact.

@@ -84,7 +84,7 @@ def test_n_grams_of_a_word_weigh_together_as_much_as_the_word() -> None:
     assert sum(factors.values()) == pytest.approx(1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.one_of(st.none(), st.text(max_size=30)), max_size=6))
 def test_texts_end_to_end_are_the_texts_one_by_one(texts: list[str | None]) -> None:
     subwords = Subwords.train(TEXTS, 100, 64)

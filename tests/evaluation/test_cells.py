@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gradus.catalog.fields import Field
@@ -33,7 +33,6 @@ def vectors(count: int, seed: int) -> np.ndarray:
 cells = st.tuples(st.integers(0, 5), st.integers(0, 7))
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(cells, st.sampled_from(SCORES)),
     st.sets(st.integers(0, 5)),
@@ -59,7 +58,6 @@ def test_a_ranking_is_looked_up_in_the_judgments(
         assert found[~np.isnan(found)].tolist() == known
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(cells, st.sampled_from(SCORES)), st.sets(st.integers(0, 5)), st.sets(st.integers(0, 7))
 )

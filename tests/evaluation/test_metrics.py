@@ -273,7 +273,7 @@ def evaluations(draw: st.DrawFn) -> tuple[Ranked, list[tuple[list[float], list[f
     return arrays, plain
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(evaluations())
 def test_every_metric_equals_its_naive_loop(
     case: tuple[Ranked, list[tuple[list[float], list[float]]]],
@@ -284,7 +284,7 @@ def test_every_metric_equals_its_naive_loop(
         np.testing.assert_allclose(metric(arrays), expected, rtol=1e-9, atol=1e-12, err_msg=str(metric))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.sampled_from([NAN, 0.0, 0.2, 0.4, 0.9, 1.0]), min_size=1, max_size=60))
 def test_kendall_equals_scipy(gains: list[float]) -> None:
     stats = pytest.importorskip("scipy.stats")

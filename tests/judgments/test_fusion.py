@@ -190,7 +190,7 @@ def test_names_that_do_not_do():
         fuse([log], reference="grades")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.floats(0, 1)), min_size=1,
                 unique_by=lambda row: row[:2]),
        st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.floats(0, 1)), min_size=1,

@@ -75,7 +75,7 @@ def folder() -> Iterator[Path]:
 
 
 @given(seed=st.integers(0, 2**32 - 1), n=st.sampled_from([1, 20, 400]), settings=log_settings())
-@examples(max_examples=10, deadline=None, phases=(Phase.generate,), derandomize=True)
+@examples(max_examples=10, phases=(Phase.generate,), derandomize=True)
 def test_equals_a_loop_over_rows(folder: Path, seed: int, n: int, settings: LogSettings) -> None:
     rows = random_rows(np.random.default_rng(seed), n, ["click", "cart", "share"])
     expected, fates = naive_cells(rows, settings, first=1)

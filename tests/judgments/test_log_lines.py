@@ -5,7 +5,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gradus.judgments.logs import lines
@@ -32,7 +32,6 @@ def written(tmp_path: Path, data: bytes) -> Path:
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\n\0", exclude_categories=["Cs"]))), st.booleans())
-@settings(deadline=None)
 def test_any_lines_come_back_with_their_numbers_whatever_the_blocks(
     tmp_path_factory: pytest.TempPathFactory, texts: list[str], packed: bool
 ) -> None:

@@ -185,7 +185,7 @@ tables = st.lists(
 
 
 @pytest.mark.parametrize("model", MODELS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(table=tables)
 def test_any_grades_give_scores(model, table):
     # Scores checks order and range of every interval; a rater without grades does not occur in a file.

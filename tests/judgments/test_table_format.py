@@ -227,7 +227,7 @@ def _random_judgments(draw):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(data=st.data())
 def test_writing_and_reading_gives_the_same(tmp_path_factory, suffix, data):
     judgments = _random_judgments(data.draw)

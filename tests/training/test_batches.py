@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gradus.training.batches import Batch, Batches, ManyToManyBatches, PairBatches
@@ -32,7 +32,6 @@ def positives(batch: Batch) -> Judged:
     return dict(zip(cells, batch.pairs.weight.tolist(), strict=True))
 
 
-@settings(deadline=None)
 @given(judgments(), st.integers(1, 6), st.integers(0, 99))
 def test_a_many_to_many_batch_holds_every_judged_pair_of_its_documents(
     judged: Judged, size: int, seed: int
@@ -51,7 +50,6 @@ def test_a_many_to_many_batch_holds_every_judged_pair_of_its_documents(
     assert sorted(dealt) == sorted({d for _, d in positive})
 
 
-@settings(deadline=None)
 @given(judgments(), st.integers(1, 6), st.integers(0, 99))
 def test_a_batch_of_pairs_ignores_what_is_judged_and_copies(judged: Judged, size: int, seed: int) -> None:
     positive = {cell: w for cell, w in judged.items() if w > 0}
