@@ -3,8 +3,8 @@
 The likelihood of a pair's attractiveness a, given θ, is Π_l (θ_l a)^c_l (1 − θ_l a)^(n_l − c_l). It is evaluated on a
 grid, evenly spaced in the logit of a, and multiplied by a prior over that grid. Pairs that were shown often or on top
 differ from those that were not, since a ranker chose what to show: one prior for all would destroy the order of the
-tail. So a regression says what to expect of a pair from where and how often it was shown, pairs are divided into
-bands of that expectation, and each band has a prior, which pairs between two bands mix. A band's prior starts as a
+tail. So pairs are divided into bands by what is to be expected of them (`gradus.judgments.clicks.expectation`), and
+each band has a prior, which pairs between two bands mix. A band's prior starts as a
 Beta distribution with the band's mean and is adapted to the band's clicks by a few rounds of the EM of nonparametric
 empirical Bayes (Laird 1978). The Betas share one concentration: for the score the likeliest, for the interval the
 lowest that the clicks hardly speak against, since sparse clicks tell it badly, and of two wrong intervals the wider
@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gradus.judgments.clicks.expectation import expectation
 from gradus.judgments.clicks.trials import Trials
 from gradus.judgments.scores import LEVEL, Z
 
@@ -29,8 +30,7 @@ _GRID: Floats = 1 / (1 + np.exp(-_LOGIT))
 _UNIFORM: Floats = _GRID * (1 - _GRID)
 """A flat density of a, on a grid that is even in the logit."""
 _SPACING = float(_LOGIT[1] - _LOGIT[0])
-_NARROW = 1.0
-"""Posteriors whose standard deviation is below this many grid spacings are Laplace's."""
+_NEWTON = 8
 _ROUNDS = 15
 _SAMPLE = 2000
 _BAND = 400
@@ -77,25 +77,23 @@ def attractiveness(
     exposure = trials.per_pair(shown * theta[trials.level])
     clicked = trials.per_pair(clicks)
     likelihood = _Likelihood(trials, theta, shown - clicks, clicked)
-    ratio = clicked / np.maximum(exposure, 1e-300)
-    centre, spread = likelihood.laplace(np.clip(ratio, _GRID[0], _GRID[-1]))
-    narrow = (spread < _NARROW * _SPACING) & (ratio < 1)
-    mean, low, high = (
-        _logistic(centre),
-        _logistic(centre - Z * spread),
-        _logistic(centre + Z * spread),
-    )
-    wide = np.flatnonzero(~narrow)
+    mean, low, high = np.empty(len(trials)), np.empty(len(trials)), np.empty(len(trials))
+    # The information about the logit is at most the number of clicks.
+    often = np.flatnonzero((clicked >= 1 / _SPACING**2) & (clicked < exposure))
+    rows = trials.rows(often)
+    centre, spread = _laplace(trials.take(often), theta, (shown - clicks)[rows], clicked[often])
+    narrow = spread < _SPACING
+    for ends, sign in ((mean, 0), (low, -1), (high, 1)):
+        ends[often[narrow]] = _logistic(centre + sign * Z * spread)[narrow]
+    wide = np.setdiff1d(np.arange(len(trials)), often[narrow], assume_unique=True)
     if len(wide):
-        overall = np.log((clicked.sum() + 0.5) / (exposure.sum() + 1.0))
-        index = (
-            _index(trials, clicked, exposure)
-            if prior == "exposure"
-            else np.full(len(trials), min(overall, 0.0))
-        )
-        bands = (
-            None if prior == "none" else _learn_bands(likelihood, index, wide, np.random.default_rng(seed))
-        )
+        rng = np.random.default_rng(seed)
+        if prior == "exposure":
+            index = expectation(trials, clicked, exposure, rng)
+        else:
+            overall = np.log((clicked.sum() + 0.5) / (exposure.sum() + 1.0))
+            index = np.full(len(trials), min(overall, 0.0))
+        bands = None if prior == "none" else _learn_bands(likelihood, index, wide, rng)
         for at in range(0, len(wide), _CHUNK):
             pairs = wide[at : at + _CHUNK]
             chances = likelihood(pairs)
@@ -117,32 +115,39 @@ class _Likelihood:
     def __call__(self, pairs: NDArray[np.integer]) -> Floats:
         """(len(pairs), grid)."""
         trials = self.trials
-        start, length = trials.start[pairs], np.diff(trials.start)[pairs]
+        rows = trials.rows(pairs)
+        length = np.diff(trials.start)[pairs]
         first = np.cumsum(length) - length
-        rows = np.arange(length.sum()) + np.repeat(start - first, length)
         log = np.add.reduceat(self.missed[rows, None] * self.table[trials.level[rows]], first, axis=0)
         log += self.clicked[pairs, None] * np.log(_GRID)
         log -= log.max(axis=1, keepdims=True)
         likelihood: Floats = np.exp(log)
         return likelihood
 
-    def laplace(self, start: Floats, rounds: int = 8) -> tuple[Floats, Floats]:
-        """The mode of the likelihood in the logit, and its standard deviation there: Newton's method."""
-        trials, theta = self.trials, self.theta[self.trials.level]
-        pair = trials.pair
-        logit = np.log(start / (1 - start))
-        curvature = np.zeros(len(trials))
-        for _ in range(rounds):
-            a = _logistic(logit)
-            odds = theta / np.maximum(1 - theta * a[pair], 1e-9)
-            slope = (1 - a) * self.clicked - a * (1 - a) * trials.per_pair(self.missed * odds)
-            # The expected curvature of Σ m log(1 − θ a) in the logit, which is positive everywhere.
-            curvature = (a * (1 - a)) ** 2 * (
-                self.clicked / np.maximum(a, 1e-12) ** 2 + trials.per_pair(self.missed * odds**2)
-            )
-            curvature = np.maximum(curvature, 1e-9)
-            logit = np.clip(logit + np.clip(slope / curvature, -1, 1), _LOGIT[0], _LOGIT[-1])
-        return logit, 1 / np.sqrt(curvature)
+
+def _laplace(trials: Trials, theta: Floats, missed: Floats, clicked: Floats) -> tuple[Floats, Floats]:
+    """The modes of likelihoods in the logit, and the standard deviations there: Newton's method.
+
+    Args:
+        trials: Pairs with many clicks.
+        theta: (levels,) examination.
+        missed: (m,) impressions without a click.
+        clicked: (p,) clicks.
+    """
+    t, pair = theta[trials.level], trials.pair
+    ratio = clicked / np.maximum(trials.per_pair((missed + trials.clicks) * t), 1e-300)
+    ratio = np.clip(ratio, _GRID[0], _GRID[-1])
+    logit = np.log(ratio / (1 - ratio))
+    curvature = np.zeros(len(trials))
+    for _ in range(_NEWTON):
+        a = _logistic(logit)
+        odds = t / np.maximum(1 - t * a[pair], 1e-9)
+        slope = (1 - a) * clicked - a * (1 - a) * trials.per_pair(missed * odds)
+        # The expected curvature of Σ m log(1 − θ a) in the logit, which is positive everywhere.
+        curvature = (a * (1 - a)) ** 2 * (clicked / a**2 + trials.per_pair(missed * odds**2))
+        curvature = np.maximum(curvature, 1e-9)
+        logit = np.clip(logit + np.clip(slope / curvature, -1, 1), _LOGIT[0], _LOGIT[-1])
+    return logit, 1 / np.sqrt(curvature)
 
 
 @dataclass(frozen=True)
@@ -189,34 +194,6 @@ def _learn_bands(
         np.stack([_adapted(*band) for band in zip(samples, priors, strict=True)]) for priors in starts
     )
     return _Bands(np.array(centres), likeliest, widest)
-
-
-def _index(trials: Trials, clicked: Floats, exposure: Floats) -> Floats:
-    """(p,) the log of the attractiveness that is expected of a pair from where and how often it was shown.
-
-    A Poisson regression of clicks, with log exposure as its offset, on the logarithms of the position, of the
-    impressions, and of the share of the query's pages that showed the document; with squares and products.
-    That is what the ranker that chose the positions knew.
-    """
-    pages = np.zeros(trials.query.max() + 1)
-    np.maximum.at(pages, trials.query, trials.impressions)
-    single = [trials.place, np.log(trials.impressions / pages[trials.query]), np.log(trials.impressions)]
-    columns = single + [one * other for at, one in enumerate(single) for other in single[at:]]
-    features = np.stack([np.ones(len(trials)), *columns], axis=1)
-    scale = features[:, 1:].std(axis=0)
-    features[:, 1:] = (features[:, 1:] - features[:, 1:].mean(axis=0)) / np.where(scale > 0, scale, 1.0)
-    weights = np.zeros(features.shape[1])
-    weights[0] = np.log((clicked.sum() + 0.5) / (exposure.sum() + 1.0))
-    ridge = np.diag(np.r_[0.0, np.full(features.shape[1] - 1, 1.0)])
-    for _ in range(20):
-        expected = exposure * np.exp(np.clip(features @ weights, -12, 0))
-        slope = features.T @ (clicked - expected) - ridge @ weights
-        step = np.linalg.solve((features * expected[:, None]).T @ features + ridge + 1e-9, slope)
-        weights += np.clip(step, -1, 1)
-        if np.abs(step).max() < 1e-6:
-            break
-    index: Floats = np.clip(features @ weights, -12, 0)
-    return index
 
 
 def _starts(samples: Sequence[Floats], means: Floats) -> tuple[Floats, Floats]:

@@ -63,11 +63,16 @@ class Trials:
         total: Floats = np.bincount(self.level, values, self.levels).astype(np.float64)
         return total
 
+    def rows(self, pairs: NDArray[np.integer]) -> NDArray[np.int64]:
+        """The counts of some pairs, one pair's after the other's."""
+        length = np.diff(self.start)[pairs]
+        first = np.cumsum(length) - length
+        rows: NDArray[np.int64] = np.arange(length.sum()) + np.repeat(self.start[pairs] - first, length)
+        return rows
+
     def take(self, pairs: NDArray[np.integer]) -> "Trials":
         """The trials of some pairs, repeats allowed: what a resample needs."""
-        length = np.diff(self.start)[pairs]
-        start = np.r_[0, np.cumsum(length)]
-        rows = np.arange(start[-1]) + np.repeat(self.start[pairs] - start[:-1], length)
+        start, rows = np.r_[0, np.cumsum(np.diff(self.start)[pairs])], self.rows(pairs)
         return Trials(
             self.query[pairs], self.document[pairs], self.impressions[pairs], self.place[pairs],
             start, self.level[rows], self.shown[rows], self.clicks[rows], self.levels,
