@@ -1,6 +1,7 @@
 """The commands as a user meets them: exit codes, one-line errors, JSON on standard output alone."""
 
 import errno
+import functools
 import json
 import os
 import signal
@@ -240,7 +241,9 @@ def test_a_defect_keeps_its_traceback(shop: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_an_interrupt_exits_with_130_and_leaves_nothing(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "gradus", "sample", "drawings", "--documents", "3000", "many"]
-    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    # A shell's background job ignores interrupts, and so do its children.
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     assert process.stderr is not None
     assert process.stderr.readline() == "drawings …\n"
     process.send_signal(signal.SIGINT)
