@@ -116,9 +116,11 @@ class _Likelihood:
         """(len(pairs), grid)."""
         trials = self.trials
         rows = trials.rows(pairs)
-        length = np.diff(trials.start)[pairs]
-        first = np.cumsum(length) - length
-        log = np.add.reduceat(self.missed[rows, None] * self.table[trials.level[rows]], first, axis=0)
+        missed = np.zeros((len(pairs), trials.levels))
+        missed[np.repeat(np.arange(len(pairs)), np.diff(trials.start)[pairs]), trials.level[rows]] = (
+            self.missed[rows]
+        )
+        log = missed @ self.table
         log += self.clicked[pairs, None] * np.log(_GRID)
         log -= log.max(axis=1, keepdims=True)
         likelihood: Floats = np.exp(log)
