@@ -180,6 +180,15 @@ def test_pairs_are_found_by_the_names_that_the_judgments_use():
         audit(hand_fused(), documents=8, log=log, cells=cells)
 
 
+def test_queries_are_listed_by_the_names_that_people_use():
+    found = of_the_log()
+    named = found.with_names({"q0": "hex bolt"})
+    for rows, others in ((found.uncertain, named.uncertain), (found.conflicts, named.conflicts)):
+        assert [row.query.replace("q0", "hex bolt") for row in rows] == [row.query for row in others]
+    assert any(row.query == "hex bolt" for row in named.uncertain + tuple(row.pair for row in named.moved))
+    assert replace(named, uncertain=found.uncertain, moved=found.moved, conflicts=found.conflicts) == found
+
+
 def test_cells_and_scores_come_together():
     with pytest.raises(JudgmentsError, match="or neither"):
         audit(hand_fused(), documents=8, cells=hand_log()[0])

@@ -139,8 +139,11 @@ def judge(
         left_out = write_fused(results / FILES["judgments"], fused, settings, documents, queries)
         progress("fusing", 1, 1, "")
         found = _audit(fused, len(documents), log, grades)
-        title = f"Judgments of {settings.resolve(settings.catalog.path).stem}"
-        write_audit(results / FILES["audit"], results / FILES["page"], found, title)
+        if queries is not None:
+            found = found.with_names(dict(zip(queries.ids, query_names(queries), strict=True)))
+        write_audit(
+            results / FILES["audit"], results / FILES["page"], found, f"Judgments of {_title(settings)}"
+        )
         if log is not None and log.clicks.curve is not None:
             write_curve(results / FILES["curve"], log.clicks.curve)
     files = {name: out / file for name, file in FILES.items() if (out / file).exists()}

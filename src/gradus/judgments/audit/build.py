@@ -1,9 +1,9 @@
 """Audit: what judgments rest on, in numbers that a person can check."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gradus.errors import JudgmentsError
 from gradus.judgments.audit.bias import PopularityBias, PositionBias, popularity_bias, position_bias
@@ -26,6 +26,8 @@ from gradus.judgments.logs.summary import LogSummary
 
 if TYPE_CHECKING:  # Health checks need the engine, which an audit does not.
     from gradus.judgments.logs.health import Finding
+
+Row = TypeVar("Row", ShownPair, Conflict, Disagreement)
 
 _MEASURED = {"all-pairs", "browsing", "pbm"}
 """Click models that take examination from the log itself, where the log supports it."""
@@ -94,6 +96,23 @@ class Audit:
     raters: Raters | None
     log: LogRows | None
     findings: "tuple[Finding, ...]"
+
+    def with_names(self, names: Mapping[str, str]) -> "Audit":
+        """The same with queries listed by other names: query → what people call it."""
+
+        def named(row: Row) -> Row:
+            return replace(row, query=names.get(row.query, row.query))
+
+        raters = self.raters
+        if raters is not None:
+            raters = replace(raters, disagreements=tuple(map(named, raters.disagreements)))
+        return replace(
+            self,
+            uncertain=tuple(map(named, self.uncertain)),
+            moved=tuple(replace(row, pair=named(row.pair)) for row in self.moved),
+            conflicts=tuple(map(named, self.conflicts)),
+            raters=raters,
+        )
 
     @property
     def faults(self) -> "list[Finding]":
