@@ -9,7 +9,6 @@ how far `auto` is behind the best estimator, in Spearman, at worst; logs that it
 """
 
 import argparse
-import itertools
 import time
 import tracemalloc
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gradus.judgments.audit.ranks import rank_correlation
 from gradus.judgments.clicks.estimators import ESTIMATORS, fit
 from gradus.judgments.clicks.identify import identify
 from gradus.judgments.clicks.posterior import attractiveness
@@ -87,20 +87,10 @@ def mean_of(results: Iterable[Result]) -> Result:
 
 def within_query(query: NDArray[np.int32], x: Floats, y: Floats) -> float:
     """Mean over queries, with at least three pairs that differ, of the rank correlation of x and y."""
-    found = []
-    edges = np.flatnonzero(np.r_[True, query[1:] != query[:-1], True])
-    for first, end in itertools.pairwise(edges):
-        if end - first >= 3 and np.ptp(y[first:end]) > 0:
-            one, other = ranks(x[first:end]), ranks(y[first:end])
-            found.append(0.0 if np.ptp(one) == 0 else float(np.corrcoef(one, other)[0, 1]))
-    return float(np.mean(found)) if found else float("nan")
-
-
-def ranks(x: Floats) -> Floats:
-    """Ranks from 1, ties at their mean."""
-    _, which, count = np.unique(x, return_inverse=True, return_counts=True)
-    mean: Floats = (np.cumsum(count) - (count - 1) / 2)[which]
-    return mean
+    group = np.unique(query, return_inverse=True)[1]
+    differs = np.isfinite(rank_correlation(y, y, group))
+    rho = rank_correlation(x, y, group)[(np.bincount(group) >= 3) & differs]
+    return float(np.nan_to_num(rho).mean()) if len(rho) else float("nan")
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gradus.errors import GradusError
 from gradus.files import atomic_file
 
 if TYPE_CHECKING:
@@ -21,13 +20,10 @@ def plot_noise(
     """Draw the metric over the size of the log, a panel per cell of the split, below the ceiling.
 
     Args:
-        path: Where to: .svg, .png or .pdf.
+        path: Where to, as SVG.
         metric: Its name.
         ceiling: Cell → mean of the model that knows the true scores.
         curves: Estimator → (impressions, cell → mean), by growing size.
-
-    Raises:
-        GradusError: An extension that matplotlib does not write.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
@@ -44,8 +40,5 @@ def plot_noise(
         panel.set_xlabel("impressions in the log")
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
-    suffix = path.suffix.removeprefix(".").lower()
-    if suffix not in figure.canvas.get_supported_filetypes():
-        raise GradusError(f"cannot draw the study into {path}; name a file .svg, .png or .pdf")
     with atomic_file(path) as aside, rc_context({"svg.hashsalt": "gradus"}):
-        figure.savefig(aside, format=suffix, metadata={"Date": None} if suffix == "svg" else None)
+        figure.savefig(aside, format="svg", metadata={"Date": None})

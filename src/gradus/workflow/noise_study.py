@@ -166,7 +166,7 @@ def _judgments(
 def _clicked(cells: Cells) -> Scores:
     """The pairs that were clicked at all, each with the score 1."""
     wide = len(cells.documents)
-    pair, row = np.unique(cells.query.astype(np.int64) * wide + cells.document, return_inverse=True)
+    pair, row = np.unique(cells.pair, return_inverse=True)
     count = np.bincount(row, cells.clicks).astype(np.float64)
     pair, count = pair[count > 0], count[count > 0]
     one = np.ones(len(pair))

@@ -99,7 +99,7 @@ def find_shown(cells: Cells, log: ClickScores, fused: Fused) -> Shown:
         JudgmentsError: A pair of the log is not among the judgments.
     """
     width = len(cells.documents)
-    key, pair = np.unique(cells.query.astype(np.int64) * width + cells.document, return_inverse=True)
+    key, pair = np.unique(cells.pair, return_inverse=True)
     query, document = key // width, key % width
     impressions, clicks, depth = (
         np.bincount(pair, values, len(key)).astype(np.float64)

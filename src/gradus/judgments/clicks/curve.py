@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from gradus.judgments.clicks.by_position import position_trials
 from gradus.judgments.clicks.fit import Curve
 from gradus.judgments.clicks.harvest import harvest
-from gradus.judgments.clicks.trials import Trials
+from gradus.judgments.clicks.trials import Trials, ranges
 from gradus.judgments.logs.cells import Cells
 
 _SMALL = 30_000
@@ -50,6 +50,4 @@ def _resample(trials: Trials, rng: np.random.Generator) -> Trials:
     first = np.flatnonzero(np.r_[True, trials.query[1:] != trials.query[:-1]])
     end = np.r_[first[1:], len(trials)]
     drawn = rng.integers(0, len(first), len(first))
-    length = (end - first)[drawn]
-    start = np.cumsum(length) - length
-    return trials.take(np.arange(length.sum()) + np.repeat(first[drawn] - start, length))
+    return trials.take(ranges(first[drawn], (end - first)[drawn]))

@@ -49,8 +49,8 @@ class Attractiveness:
 
     Attributes:
         mean: (p,) posterior mean of the probability of a click once examined.
-        low: (p,) 5 % quantile of the posterior.
-        high: (p,) 95 % quantile.
+        low: (p,) lower end of the shortest interval that holds `LEVEL` of the posterior.
+        high: (p,) its upper end.
         exposure: (p,) Σ θ n, the impressions that were examined in all likelihood.
     """
 

@@ -65,10 +65,7 @@ class Trials:
 
     def rows(self, pairs: NDArray[np.integer]) -> NDArray[np.int64]:
         """The counts of some pairs, one pair's after the other's."""
-        length = np.diff(self.start)[pairs]
-        first = np.cumsum(length) - length
-        rows: NDArray[np.int64] = np.arange(length.sum()) + np.repeat(self.start[pairs] - first, length)
-        return rows
+        return ranges(self.start[pairs], np.diff(self.start)[pairs])
 
     def take(self, pairs: NDArray[np.integer]) -> "Trials":
         """The trials of some pairs, repeats allowed: what a resample needs."""
@@ -77,6 +74,13 @@ class Trials:
             self.query[pairs], self.document[pairs], self.impressions[pairs], self.place[pairs],
             start, self.level[rows], self.shown[rows], self.clicks[rows], self.levels,
         )  # fmt: skip
+
+
+def ranges(first: NDArray[np.integer], length: NDArray[np.integer]) -> NDArray[np.int64]:
+    """The numbers of several ranges, one range's after the other's: firsts 5, 0 of lengths 2, 3 give 5 6 0 1 2."""
+    before = np.cumsum(length) - length
+    numbers: NDArray[np.int64] = np.arange(length.sum()) + np.repeat(first - before, length)
+    return numbers
 
 
 def make_trials(
@@ -96,8 +100,7 @@ def make_trials(
     """
     if not len(cells):
         raise LogError("the log holds no impressions that count; see the counts of what was filtered and why")
-    pair = cells.query.astype(np.int64) * len(cells.documents) + cells.document
-    key = pair * levels + level
+    key = cells.pair * levels + level
     order = np.argsort(key, kind="stable")
     key = key[order]
     first = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])

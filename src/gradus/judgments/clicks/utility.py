@@ -31,9 +31,8 @@ class Utility:
 
 def utility_of(cells: Cells, trials: Trials) -> Utility:
     """The utility of each pair's clicks, shrunk."""
-    wide = len(cells.documents)
-    keys = trials.query.astype(np.int64) * wide + trials.document
-    pair = np.searchsorted(keys, cells.query.astype(np.int64) * wide + cells.document)
+    keys = trials.query.astype(np.int64) * len(cells.documents) + trials.document
+    pair = np.searchsorted(keys, cells.pair)
     clicks, total, square = (
         np.bincount(pair, column, len(trials))
         for column in (cells.clicks, cells.utility, cells.utility_square)

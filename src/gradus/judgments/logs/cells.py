@@ -83,25 +83,20 @@ class Cells:
     def __len__(self) -> int:
         return len(self.query)
 
+    @property
+    def pair(self) -> NDArray[np.int64]:
+        """(n,) a number for each cell's (query, document), ascending by query, then by document."""
+        return self.query.astype(np.int64) * len(self.documents) + self.document
+
     def take(self, rows: NDArray[np.integer] | NDArray[np.bool_]) -> "Cells":
         """The cells of the given rows (or mask), over the same lists."""
-        return self._with({name: column[rows] for name, column in self._columns().items()})
-
-    def scaled(self, factor: Floats) -> "Cells":
-        """Every count times its cell's factor, (n,): what discounting by age does."""
-        columns = self._columns().items()
-        return self._with({name: column * factor for name, column in columns if column.dtype == np.float64})
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "actions"}
+        taken = {name: column if name in _LISTS else column[rows] for name, column in own.items()}
+        return Cells(**taken, actions={name: column[rows] for name, column in self.actions.items()})
 
     def _columns(self) -> dict[str, NDArray[Any]]:
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _LISTS}
         return own | {f"actions.{name}": column for name, column in self.actions.items()}
-
-    def _with(self, columns: dict[str, NDArray[Any]]) -> "Cells":
-        values = {f.name: columns.get(f.name, getattr(self, f.name)) for f in fields(self)}
-        values["actions"] = {
-            name: columns.get(f"actions.{name}", column) for name, column in self.actions.items()
-        }
-        return Cells(**values)
 
 
 _LISTS = ("queries", "documents", "windows", "actions")
