@@ -1,33 +1,31 @@
 """The task: encoder, objective and temperature in one module, so that a step is one call."""
 
 import math
-from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gradus.encoders.encoder import Encoder, Prepared
+from gradus.encoders.encoder import Embedding, Encoder, Prepared, Side
 from gradus.objectives.info_nce import info_nce
 from gradus.objectives.many_to_many import many_to_many
+from gradus.objectives.objective import Objective, of_logits
 from gradus.objectives.pairs import Pairs
 from gradus.objectives.pairwise import pairwise
 from gradus.settings import ObjectiveSettings
-from gradus.training.batches import Batch
+from gradus.training.batches import Batch, Rows
 
 LOWEST_TEMPERATURE = 0.01  # as in CLIP: logits of unit vectors stay within ±100
 
-Objective = Callable[[Tensor, Pairs], Tensor]
-
 
 def objective_of(settings: ObjectiveSettings) -> Objective:
-    """The loss that the settings name, as a function of logits and pairs."""
+    """The loss that the settings name."""
     if settings.name == "info-nce":
-        return info_nce
+        return of_logits(info_nce)
     if settings.name == "pairwise":
-        return pairwise
-    return partial(many_to_many, denominator=settings.denominator)  # type: ignore[arg-type]
+        return of_logits(pairwise)
+    return of_logits(partial(many_to_many, denominator=settings.denominator))  # type: ignore[arg-type]
 
 
 class Task(nn.Module):
@@ -63,17 +61,28 @@ class Task(nn.Module):
             rng: Source of augmentation; `None` for none.
             precision: What the towers compute in; the logits and the loss are float32.
         """
-        device = self.encoder.device
-        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
-            queries = self.encoder("query", self.queries, batch.queries, rng)
-            documents = self.encoder("document", self.documents, batch.documents, rng)
-        pairs = batch.pairs.to(device)
+        queries = self.embed("query", batch.queries, rng, precision)
+        documents = self.embed("document", batch.documents, rng, precision)
+        return self.loss(queries, documents, batch.pairs)
+
+    def embed(
+        self, side: Side, rows: Rows, rng: np.random.Generator | None, precision: torch.dtype
+    ) -> Embedding:
+        """The embeddings of rows of a side's table; arguments as for `forward`."""
+        prepared = self.queries if side == "query" else self.documents
+        with torch.autocast(self.encoder.device.type, precision, enabled=precision != torch.float32):
+            embedding: Embedding = self.encoder(side, prepared, rows, rng)
+        return embedding
+
+    def loss(self, queries: Embedding, documents: Embedding, pairs: Pairs) -> Tensor:
+        """The loss of the embeddings of a batch, a float32 scalar."""
+        pairs = pairs.to(self.encoder.device)
         scale = self.log_scale.exp().clamp(max=1 / LOWEST_TEMPERATURE)
-        logits = queries.merged @ documents.merged.T * scale
-        loss: Tensor = self.objective(logits, pairs) + documents.penalty
+        loss = self.objective(queries.merged, documents.merged, scale, pairs) + documents.penalty
         if self.field_terms:
             for field in range(documents.fields.shape[1]):
                 here = documents.present[:, field]
-                logits = queries.merged @ documents.fields[here, field].T * scale
-                loss = loss + self.field_terms * self.objective(logits, pairs.among_documents(here))
+                fields = documents.fields[here, field]
+                term = self.objective(queries.merged, fields, scale, pairs.among_documents(here))
+                loss = loss + self.field_terms * term
         return loss
