@@ -7,7 +7,7 @@ process of its own with two threads:
     by_hand  the same query after what a log needs first: broken rows, robots and repeated rows left out, queries
              in one form, rows in order
     gradus   the whole way from the Parquet file to Cells: checks, filters, normal forms, order
-    score    what follows, the click model's estimates from the cells, on one thread
+    score    the same and what follows, the click model's estimates from the cells
 
 and prints time (imports apart), CPU time and peak memory of each, and the ratios of gradus to the first two. CPU
 time is what to compare on a busy machine.
@@ -23,15 +23,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sized
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 THREADS = 2
 MEMORY = "1500MB"
-CELLS = "cells.npz"
 
 LOG = """
 COPY (
@@ -147,21 +143,12 @@ def gradus(path: Path, folder: Path) -> Sized:
         return aggregate(engine, read_impressions(engine, staged, settings), settings).cells
 
 
-def save(cells: Any, path: Path) -> None:
-    """Write cells to a file, for another process."""
-    names = [field.name for field in fields(cells) if field.name != "actions"]
-    columns: dict[str, Any] = {name: np.asarray(getattr(cells, name)) for name in names}
-    np.savez(path, **columns)
-
-
 def score(path: Path, folder: Path) -> Sized:
-    """The scores of the cells that were saved beside the log."""
+    """The scores of the log's pairs, aggregation included."""
     from gradus.judgments.clicks.score import score_clicks
-    from gradus.judgments.logs.cells import Cells
     from gradus.settings import ClicksSettings
 
-    with np.load(path.with_name(CELLS)) as columns:
-        cells = Cells(**columns)
+    cells: Any = gradus(path, folder)
     return score_clicks(cells, ClicksSettings()).scores.score
 
 
@@ -175,7 +162,12 @@ IMPORTS = {
     "bare": ["duckdb", "pyarrow"],
     "by_hand": ["duckdb", "pyarrow"],
     "gradus": ["ibis.backends.duckdb", "gradus.judgments.logs.aggregate", "gradus.judgments.logs.read_log"],
-    "score": ["gradus.judgments.clicks.score"],
+    "score": [
+        "ibis.backends.duckdb",
+        "gradus.judgments.logs.aggregate",
+        "gradus.judgments.logs.read_log",
+        "gradus.judgments.clicks.score",
+    ],
 }
 ROWS = {"bare": "cells", "by_hand": "cells", "gradus": "cells", "score": "pairs"}
 
@@ -190,8 +182,6 @@ def measure(part: str, path: Path) -> None:
         seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10
     print(json.dumps({"rows": len(result), "seconds": seconds, "cpu": cpu, "peak": peak}))
-    if part == "gradus":
-        save(result, path.with_name(CELLS))
 
 
 def run(part: str, path: Path) -> dict[str, float]:
@@ -230,7 +220,6 @@ def main() -> None:
             {part: run(part, path) for part in ("bare", "by_hand", "gradus")} for _ in range(options.repeats)
         ]
         run("score", path)
-        path.with_name(CELLS).unlink()
     for other in ("bare", "by_hand"):
         for name, key in (("time", "seconds"), ("CPU time", "cpu"), ("peak memory", "peak")):
             ours, theirs = (min(each[part][key] for each in runs) for part in ("gradus", other))

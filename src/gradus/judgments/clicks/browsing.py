@@ -15,7 +15,7 @@ from gradus.judgments.clicks.trials import make_trials
 from gradus.judgments.logs.cells import Cells
 
 _DISTANCES = 5
-"""Clicks this far above or farther count as one distance; 0 stands for no click above."""
+"""Clicks this far above or farther count as one distance."""
 _STRENGTH = 20.0
 """Clicks that the curve of positions is worth at every level."""
 
@@ -33,6 +33,8 @@ def fit_browsing(cells: Cells) -> Fit:
 
 
 def _level(cells: Cells) -> NDArray[np.int64]:
+    """Of each cell; at a position 0 stands for no click above, then the farthest, so that cells come in order."""
     position = cells.position.astype(np.int64)
-    distance = np.where(cells.previous > 0, np.minimum(position - cells.previous, _DISTANCES), 0)
-    return (position - 1) * (_DISTANCES + 1) + distance
+    distance = np.minimum(position - cells.previous, _DISTANCES)
+    nearness = np.where(cells.previous > 0, _DISTANCES + 1 - distance, 0)
+    return (position - 1) * (_DISTANCES + 1) + nearness

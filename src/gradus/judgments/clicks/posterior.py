@@ -73,7 +73,9 @@ def attractiveness(
         seed: Of the pairs that a prior is learned from, where they are many.
     """
     theta = np.clip(np.nan_to_num(theta), 0.0, 1 / _GRID[-1])
-    shown, clicks = trials.shown * (theta[trials.level] > 0), trials.clicks * (theta[trials.level] > 0)
+    shown, clicks = trials.shown, trials.clicks
+    if not theta.all():
+        shown, clicks = (counts * (theta > 0)[trials.level] for counts in (shown, clicks))
     exposure = trials.per_pair(shown * theta[trials.level])
     clicked = trials.per_pair(clicks)
     likelihood = _Likelihood(trials, theta, shown - clicks, clicked)

@@ -101,21 +101,22 @@ def make_trials(
     if not len(cells):
         raise LogError("the log holds no impressions that count; see the counts of what was filtered and why")
     key = cells.pair * levels + level
-    order = np.argsort(key, kind="stable")
+    # Cells come by pair and position, and often need no other order.
+    order = slice(None) if (key[1:] >= key[:-1]).all() else np.argsort(key, kind="stable")
     key = key[order]
     first = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
-    pair = key[first] // levels
+    key = key[first]
+    pair = key // levels
     start = np.flatnonzero(np.r_[True, pair[1:] != pair[:-1]])
-    row = order[first[start]]
     impressions = np.add.reduceat(cells.impressions[order], first[start])
     logs = np.add.reduceat((cells.impressions * np.log(cells.position))[order], first[start])
     return Trials(
-        cells.query[row],
-        cells.document[row],
+        cells.query[order][first[start]],
+        cells.document[order][first[start]],
         impressions,
         logs / np.maximum(impressions, 1e-300),
         np.r_[start, len(first)],
-        (key[first] % levels).astype(np.int32),
+        (key % levels).astype(np.int32),
         np.add.reduceat(shown[order], first),
         np.add.reduceat(clicks[order], first),
         levels,

@@ -49,7 +49,7 @@ def collect_cells(
         unit *= AGE_UNIT if grouping.half_life else 1
         return values if unit == 1 else values / unit
 
-    none = np.zeros(len(query))
+    none = np.broadcast_to(0.0, len(query))  # all zeros, in no memory
     actions = grouping.actions
     clicks = counts("clicks")
     if grouping.simple:
