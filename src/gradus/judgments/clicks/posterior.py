@@ -78,16 +78,18 @@ def attractiveness(
         shown, clicks = (counts * (theta > 0)[trials.level] for counts in (shown, clicks))
     exposure = trials.per_pair(shown * theta[trials.level])
     clicked = trials.per_pair(clicks)
-    likelihood = _Likelihood(trials, theta, shown - clicks, clicked)
+    likelihood = _Likelihood(trials, theta, shown, clicks, clicked)
     mean, low, high = np.empty(len(trials)), np.empty(len(trials)), np.empty(len(trials))
     # The information about the logit is at most the number of clicks.
     often = np.flatnonzero((clicked >= 1 / _SPACING**2) & (clicked < exposure))
     rows = trials.rows(often)
-    centre, spread = _laplace(trials.take(often), theta, (shown - clicks)[rows], clicked[often])
+    centre, spread = _laplace(trials.take(often), theta, shown[rows] - clicks[rows], clicked[often])
     narrow = spread < _SPACING
     for ends, sign in ((mean, 0), (low, -1), (high, 1)):
         ends[often[narrow]] = _logistic(centre + sign * Z * spread)[narrow]
-    wide = np.setdiff1d(np.arange(len(trials)), often[narrow], assume_unique=True)
+    is_wide = np.ones(len(trials), bool)
+    is_wide[often[narrow]] = False
+    wide = np.flatnonzero(is_wide)
     if len(wide):
         rng = np.random.default_rng(seed)
         if prior == "exposure":
@@ -110,8 +112,8 @@ def attractiveness(
 class _Likelihood:
     """Likelihoods of pairs on the grid, each scaled to a maximum of 1."""
 
-    def __init__(self, trials: Trials, theta: Floats, missed: Floats, clicked: Floats) -> None:
-        self.trials, self.theta, self.missed, self.clicked = trials, theta, missed, clicked
+    def __init__(self, trials: Trials, theta: Floats, shown: Floats, clicks: Floats, clicked: Floats) -> None:
+        self.trials, self.shown, self.clicks, self.clicked = trials, shown, clicks, clicked
         self.table = np.log1p(-np.minimum(theta[:, None] * _GRID, 1 - 1e-9))
 
     def __call__(self, pairs: NDArray[np.integer]) -> Floats:
@@ -120,7 +122,7 @@ class _Likelihood:
         rows = trials.rows(pairs)
         missed = np.zeros((len(pairs), trials.levels))
         missed[np.repeat(np.arange(len(pairs)), np.diff(trials.start)[pairs]), trials.level[rows]] = (
-            self.missed[rows]
+            self.shown[rows] - self.clicks[rows]
         )
         log = missed @ self.table
         log += self.clicked[pairs, None] * np.log(_GRID)
