@@ -25,6 +25,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         _flush(aside)
         aside.chmod(0o644)
         aside.replace(path)
+        _flush(path.parent)
     except OSError as error:
         raise _named(error, path) from None
     finally:
@@ -41,17 +42,18 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         yield aside
-        for file in aside.rglob("*"):
-            if file.is_file():
-                _flush(file)
+        for inside in (aside, *aside.rglob("*")):
+            _flush(inside)
         aside.chmod(0o755)
         if path.exists():
             old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
             path.replace(old / path.name)
             aside.replace(path)
+            _flush(path.parent)
             shutil.rmtree(old)
         else:
             aside.replace(path)
+            _flush(path.parent)
     except OSError as error:
         raise _named(error, path) from None
     finally:
@@ -81,6 +83,9 @@ def _named(error: OSError, path: Path) -> OSError:
 
 
 def _flush(path: Path) -> None:
-    """Force the content of `path` to the disk, so that the rename never outruns it."""
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
+    """Force a file, or the names in a folder, to the disk, so that neither outruns the other when power fails."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -32,9 +32,8 @@ def fit_browsing(cells: Cells) -> Fit:
     return Fit("browsing", trials, found.theta, deviation, curve)
 
 
-def _level(cells: Cells) -> NDArray[np.int64]:
+def _level(cells: Cells) -> NDArray[np.int32]:
     """Of each cell; at a position 0 stands for no click above, then the farthest, so that cells come in order."""
-    position = cells.position.astype(np.int64)
-    distance = np.minimum(position - cells.previous, _DISTANCES)
+    distance = np.minimum(cells.position - cells.previous, _DISTANCES)
     nearness = np.where(cells.previous > 0, _DISTANCES + 1 - distance, 0)
-    return (position - 1) * (_DISTANCES + 1) + nearness
+    return (cells.position.astype(np.int32) - 1) * (_DISTANCES + 1) + nearness

@@ -7,5 +7,5 @@ from gradus.judgments.logs.cells import Cells
 
 def position_trials(cells: Cells) -> Trials:
     """Level 0 is the first position."""
-    level = cells.position.astype("int64") - 1
+    level = cells.position.astype("int32") - 1
     return make_trials(cells, level, positions(cells), cells.impressions, cells.clicks)

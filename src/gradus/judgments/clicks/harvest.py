@@ -67,8 +67,12 @@ def harvest(
         theta = np.nan_to_num(towards)
     live = connected & (clicked + strength * (theta > 0) > 0)
     for _ in range(rounds if live.sum() > 1 else 0):
-        expected = some.per_pair(some.shown * theta[some.level])
-        rate = some.per_level(some.shown * (total / np.maximum(expected, 1e-300))[pair])
+        examined = theta[some.level]
+        examined *= some.shown  # in place: at a hundred million events each such array is 160 MB
+        expected = some.per_pair(examined)
+        np.take(total / np.maximum(expected, 1e-300), pair, out=examined)
+        examined *= some.shown
+        rate = some.per_level(examined)
         if towards is not None:
             rate = rate + strength / np.maximum(np.nan_to_num(towards), 1e-300)
         new = np.where(live, (clicked + strength) / np.maximum(rate, 1e-300), theta)
@@ -79,7 +83,7 @@ def harvest(
             break
     theta = np.where(connected, np.where(live, theta, 0.0), np.nan)
     theta[reference] = 1.0
-    return Harvest(theta, deviation(trials, theta, reference, strength), swaps)
+    return Harvest(theta, _deviation(some, theta, reference, strength), swaps)
 
 
 def deviation(trials: Trials, theta: Floats, reference: int = 0, strength: float = 0.0) -> Floats:
@@ -89,7 +93,10 @@ def deviation(trials: Trials, theta: Floats, reference: int = 0, strength: float
     pair's clicks that its levels are expected to get; and H⁻¹ J H⁻¹, where J sums the squared estimating equations of
     each query, so that queries whose people read differently are not taken for independent clicks.
     """
-    some = _swapped(trials)
+    return _deviation(_swapped(trials), theta, reference, strength)
+
+
+def _deviation(some: Trials, theta: Floats, reference: int, strength: float) -> Floats:
     known = np.nan_to_num(theta)
     total = some.per_pair(some.clicks)
     information = np.diag(np.where(known > 0, strength, 0.0))

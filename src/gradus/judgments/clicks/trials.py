@@ -100,24 +100,37 @@ def make_trials(
     """
     if not len(cells):
         raise LogError("the log holds no impressions that count; see the counts of what was filtered and why")
-    key = cells.pair * levels + level
-    # Cells come by pair and position, and often need no other order.
-    order = slice(None) if (key[1:] >= key[:-1]).all() else np.argsort(key, kind="stable")
-    key = key[order]
-    first = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
-    key = key[first]
-    pair = key // levels
-    start = np.flatnonzero(np.r_[True, pair[1:] != pair[:-1]])
-    impressions = np.add.reduceat(cells.impressions[order], first[start])
-    logs = np.add.reduceat((cells.impressions * np.log(cells.position))[order], first[start])
+    query, document = cells.query, cells.document
+    order = _order(query, document, level)
+    query, document, level = query[order], document[order], level[order]
+    is_start = np.r_[True, (query[1:] != query[:-1]) | (document[1:] != document[:-1])]
+    is_first = is_start.copy()
+    is_first[1:] |= level[1:] != level[:-1]
+    first = np.flatnonzero(is_first)
+    start = np.flatnonzero(is_start[first])
+    rows = first[start]
+    logs = np.log(cells.position)
+    logs *= cells.impressions
+    impressions = np.add.reduceat(cells.impressions[order], rows)
     return Trials(
-        cells.query[order][first[start]],
-        cells.document[order][first[start]],
+        query[rows],
+        document[rows],
         impressions,
-        logs / np.maximum(impressions, 1e-300),
+        np.add.reduceat(logs[order], rows) / np.maximum(impressions, 1e-300),
         np.r_[start, len(first)],
-        (key % levels).astype(np.int32),
+        level[first].astype(np.int32),
         np.add.reduceat(shown[order], first),
         np.add.reduceat(clicks[order], first),
         levels,
     )
+
+
+def _order(
+    query: NDArray[np.integer], document: NDArray[np.integer], level: NDArray[np.integer]
+) -> NDArray[np.int64] | slice:
+    """What brings cells in the order of query, document and level; often they are, and nothing is copied."""
+    falls = level[1:] < level[:-1]
+    for key in (document, query):
+        falls &= key[1:] == key[:-1]
+        falls |= key[1:] < key[:-1]
+    return np.lexsort((level, document, query)) if falls.any() else slice(None)
