@@ -1,4 +1,4 @@
-"""Many-to-many GCL against a naive loop, against arithmetic, and at its limits."""
+"""Many-to-many GCL of logits against a naive loop, against arithmetic, and at its limits."""
 
 from math import log
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from naive import Case
 from torch import Tensor
 
-from gradus.objectives.many_to_many import Denominator, many_to_many
+from gradus.objectives.many_to_many import Denominator, many_to_many_of_logits
 from gradus.objectives.pairs import Pairs
 
 DENOMINATORS: list[Denominator] = ["all", "unjudged", "lower"]
@@ -33,7 +33,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 def gradient(logits: Tensor, pairs: Pairs, denominator: Denominator) -> tuple[Tensor, Tensor]:
     logits = logits.clone().requires_grad_()
-    loss = many_to_many(logits, pairs, denominator)
+    loss = many_to_many_of_logits(logits, pairs, denominator)
     loss.backward()
     assert logits.grad is not None
     return loss.detach(), logits.grad
@@ -45,7 +45,9 @@ def gradient(logits: Tensor, pairs: Pairs, denominator: Denominator) -> tuple[Te
 def test_it_is_the_equation(denominator: Denominator, case: Case) -> None:
     logits, pairs = case.tensors()
     expected = naive.loss(case, denominator)
-    assert float(many_to_many(logits, pairs, denominator)) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+    assert float(many_to_many_of_logits(logits, pairs, denominator)) == pytest.approx(
+        expected, rel=1e-12, abs=1e-12
+    )
 
 
 @every_denominator
@@ -64,8 +66,8 @@ def test_the_order_of_queries_documents_and_pairs_does_not_matter(
         row_of[pairs.ignored_query], column_of[pairs.ignored_document],
     )  # fmt: skip
     torch.testing.assert_close(
-        many_to_many(logits[rows][:, columns], shuffled, denominator),
-        many_to_many(logits, pairs, denominator),
+        many_to_many_of_logits(logits[rows][:, columns], shuffled, denominator),
+        many_to_many_of_logits(logits, pairs, denominator),
         rtol=1e-12, atol=1e-12,
     )  # fmt: skip
 
@@ -76,7 +78,8 @@ def test_the_order_of_queries_documents_and_pairs_does_not_matter(
 def test_queries_and_documents_play_the_same_part(denominator: Denominator, case: Case) -> None:
     logits, pairs = case.tensors()
     torch.testing.assert_close(
-        many_to_many(logits.T, pairs.flipped(), denominator), many_to_many(logits, pairs, denominator)
+        many_to_many_of_logits(logits.T, pairs.flipped(), denominator),
+        many_to_many_of_logits(logits, pairs, denominator),
     )
 
 
@@ -87,7 +90,7 @@ def test_gradients_agree_with_finite_differences(denominator: Denominator, case:
     logits, pairs = case.tensors()
     # Away from ±30, where a cross-entropy is flat and a finite difference of it is only rounding.
     logits = (logits / 10).requires_grad_()
-    assert torch.autograd.gradcheck(lambda z: many_to_many(z, pairs, denominator), (logits,))
+    assert torch.autograd.gradcheck(lambda z: many_to_many_of_logits(z, pairs, denominator), (logits,))
 
 
 # exp Z = [[2, 1], [1, 3]]; W = [[1, ½], [·, 1]]
@@ -110,7 +113,7 @@ def test_two_by_two_by_hand(
 ) -> None:
     logits, pairs = TWO.tensors()
     expected = sum(w * (r + c) for w, r, c in zip((1, 0.5, 1), rows, columns, strict=True)) / (2 * 2.5)
-    assert float(many_to_many(logits, pairs, denominator)) == pytest.approx(expected, rel=1e-12)
+    assert float(many_to_many_of_logits(logits, pairs, denominator)) == pytest.approx(expected, rel=1e-12)
 
 
 def test_the_optimum_of_a_query_sets_documents_apart_by_the_log_of_their_weights() -> None:
@@ -124,7 +127,7 @@ def test_the_optimum_of_a_query_sets_documents_apart_by_the_log_of_their_weights
 
     def step() -> Tensor:
         optimizer.zero_grad()
-        loss = many_to_many(similarity[None] / tau, pairs, "all")
+        loss = many_to_many_of_logits(similarity[None] / tau, pairs, "all")
         loss.backward()
         return loss
 
@@ -180,7 +183,9 @@ def test_a_pair_of_weight_zero_is_a_negative_like_an_unjudged_one(denominator: D
     logits = [[1.0, 2.0, 3.0], [0.0, 1.0, 0.5]]
     with_zero = Case(logits, {(0, 0): 1.0, (0, 1): 0.0, (1, 2): 0.5}).tensors()
     without = Case(logits, {(0, 0): 1.0, (1, 2): 0.5}).tensors()
-    assert torch.equal(many_to_many(*with_zero, denominator), many_to_many(*without, denominator))
+    assert torch.equal(
+        many_to_many_of_logits(*with_zero, denominator), many_to_many_of_logits(*without, denominator)
+    )
 
 
 @every_denominator
@@ -212,8 +217,10 @@ def test_ignored_pairs_get_no_gradient(denominator: Denominator) -> None:
 def test_a_positive_that_is_also_ignored_stays_a_positive(denominator: Denominator) -> None:
     weight = {(0, 0): 1.0, (0, 1): 0.5}
     logits = [[1.0, 2.0, 3.0]]
-    plain = many_to_many(*Case(logits, weight).tensors(), denominator)
-    assert torch.equal(many_to_many(*Case(logits, weight, {(0, 0), (0, 1)}).tensors(), denominator), plain)
+    plain = many_to_many_of_logits(*Case(logits, weight).tensors(), denominator)
+    assert torch.equal(
+        many_to_many_of_logits(*Case(logits, weight, {(0, 0), (0, 1)}).tensors(), denominator), plain
+    )
 
 
 def test_scaling_all_weights_changes_nothing() -> None:
@@ -221,5 +228,6 @@ def test_scaling_all_weights_changes_nothing() -> None:
     tenfold = Pairs(pairs.query, pairs.document, pairs.weight * 10)
     for denominator in DENOMINATORS:
         torch.testing.assert_close(
-            many_to_many(logits, tenfold, denominator), many_to_many(logits, pairs, denominator)
+            many_to_many_of_logits(logits, tenfold, denominator),
+            many_to_many_of_logits(logits, pairs, denominator),
         )

@@ -13,6 +13,9 @@ from gradus.objectives.pairs import Pairs
 from gradus.objectives.pairwise import pairwise
 
 
-def info_nce(logits: Tensor, pairs: Pairs) -> Tensor:
+def info_nce(
+    queries: Tensor, documents: Tensor, scale: Tensor, pairs: Pairs, symmetric: bool = True
+) -> Tensor:
     """The loss, a scalar; arguments as for `pairwise`, the weights' sizes ignored (0 stays 0)."""
-    return pairwise(logits, replace(pairs, weight=(pairs.weight > 0).to(logits.dtype)))
+    ones = (pairs.weight > 0).to(pairs.weight.dtype)
+    return pairwise(queries, documents, scale, replace(pairs, weight=ones), symmetric)

@@ -13,76 +13,124 @@ over queries. What competes is the variant:
     lower      the positive itself and the documents with W_ik < W_ij, unjudged ones included: the order of
                the documents as in Plackett-Luce, each item drawn from those ranked below it
 
-Every positive counts once per direction, so the loss is a weighted mean of cross-entropies, in nats.
+Every positive counts once per direction, so the loss is a weighted mean of cross-entropies, in nats. One-sided,
+L = −(1 / ΣW) Σ_ij W_ij log( exp Z_ij / D_ij ).
 """
 
 from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import logsigmoid
 
+from gradus.objectives import masses
+from gradus.objectives.masses import Masses
 from gradus.objectives.pairs import Pairs
 
 Denominator = Literal["all", "unjudged", "lower"]
 
 
-def many_to_many(logits: Tensor, pairs: Pairs, denominator: Denominator = "lower") -> Tensor:
-    """The loss, a scalar in float32 (float64 for float64 logits).
+def many_to_many(
+    queries: Tensor,
+    documents: Tensor,
+    scale: Tensor,
+    pairs: Pairs,
+    denominator: Denominator = "lower",
+    symmetric: bool = True,
+) -> Tensor:
+    """The loss, a scalar in float32 (float64 for float64 embeddings).
+
+    Memory grows with n_q, n_d and the number of judged pairs, not with n_q × n_d.
 
     Args:
-        logits: (n_q, n_d) similarities over temperature.
+        queries: (n_q, D) L, rows of unit length.
+        documents: (n_d, D) R, rows of unit length.
+        scale: () s of the logits Z = s · L Rᵀ.
         pairs: The positive pairs with their weights; each (query, document) at most once.
         denominator: What a positive competes with.
+        symmetric: Whether documents ask for queries, too.
 
     Returns:
         The loss; 0, with zero gradients, when the weights sum to 0.
     """
-    logits = logits if logits.dtype == torch.float64 else logits.float()
-    positive = pairs.weight > 0
-    pairs = Pairs(
-        pairs.query[positive],
-        pairs.document[positive],
-        pairs.weight[positive].to(logits.dtype),
-        pairs.ignored_query,
-        pairs.ignored_document,
-    )
+    pairs = pairs.positives()
     if not len(pairs.weight):
-        return logits.sum() * 0.0
-    rows = _cross_entropies(logits, pairs, denominator)
-    columns = _cross_entropies(logits.T, pairs.flipped(), denominator)
-    return (pairs.weight * (rows + columns)).sum() / (2 * pairs.weight.sum())
+        return (queries.sum() + documents.sum() + scale).to(_wide(queries.dtype)) * 0.0
+    found = masses.of_embeddings(queries, documents, scale, pairs, symmetric)
+    return _mean(found, pairs, denominator)
 
 
-def _cross_entropies(logits: Tensor, pairs: Pairs, denominator: Denominator) -> Tensor:
-    """(p,) log D_ij − Z_ij of every positive, documents competing within each query's row."""
-    # A finite stand-in for −∞: it vanishes in every sum of exponentials and leaves no NaN in a backward pass.
-    nothing = torch.finfo(logits.dtype).min / 4
-    own = logits[pairs.query, pairs.document]
-    absent = torch.zeros_like(logits, dtype=torch.bool)
-    absent[pairs.ignored_query, pairs.ignored_document] = True
+def many_to_many_of_logits(
+    logits: Tensor, pairs: Pairs, denominator: Denominator = "lower", symmetric: bool = True
+) -> Tensor:
+    """The same loss of (n_q, n_d) logits in memory, for logits that are no scaled product."""
+    pairs = pairs.positives()
+    if not len(pairs.weight):
+        return logits.sum().to(_wide(logits.dtype)) * 0.0
+    return _mean(masses.of_logits(logits, pairs, symmetric), pairs, denominator)
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    return torch.promote_types(dtype, torch.float32)
+
+
+def _mean(found: Masses, pairs: Pairs, denominator: Denominator) -> Tensor:
+    """The weighted mean of the positives' cross-entropies in one direction or both."""
+    weight = pairs.weight.to(found.own.dtype)
+    entropies = _cross_entropies(found.rows, found.own, pairs.query, weight, denominator)
+    if found.columns is not None:
+        other = _cross_entropies(found.columns, found.own, pairs.document, weight, denominator)
+        entropies = (entropies + other) / 2
+    return (weight * entropies).sum() / weight.sum()
+
+
+def _cross_entropies(
+    mass: Tensor, own: Tensor, row: Tensor, weight: Tensor, denominator: Denominator
+) -> Tensor:
+    """(p,) log D_ij − Z_ij of every positive.
+
+    Args:
+        mass: (n,) log-sum-exp of the unjudged logits of each row.
+        own: (p,) logits of the positives.
+        row: (p,) their rows.
+        weight: (p,) their weights.
+        denominator: What a positive competes with.
+    """
     if denominator == "all":
-        # A positive stays in its own denominator even where another pair of the batch ignores it.
-        absent[pairs.query, pairs.document] = False
-        return logits.masked_fill(absent, nothing).logsumexp(dim=1)[pairs.query] - own
-    absent[pairs.query, pairs.document] = True
-    below = logits.masked_fill(absent, nothing).logsumexp(dim=1)
-    if denominator == "unjudged":
-        return torch.logaddexp(below[pairs.query], own) - own
+        return _with_positives(mass, own, row)[row] - own
+    competing = mass[row]
+    if denominator == "lower":
+        competing = torch.logaddexp(competing, _lighter(own, row, weight))
+    return -logsigmoid(own - competing)
 
-    # The positives of each row, lightest first, side by side in a padded (n_q, 1 + most) matrix whose
-    # first column is the row's unjudged mass: a running log-sum-exp then gives everything lighter.
-    order = torch.argsort(pairs.weight, stable=True)
-    order = order[torch.argsort(pairs.query[order], stable=True)]
-    row, weight = pairs.query[order], pairs.weight[order]
-    count = torch.bincount(row, minlength=len(logits))
-    place = torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row]
-    padded = torch.cat([below[:, None], logits.new_full((len(logits), int(count.max())), nothing)], dim=1)
-    running = torch.logcumsumexp(padded.index_put((row, place + 1), own[order]), dim=1)
+
+def _with_positives(mass: Tensor, own: Tensor, row: Tensor) -> Tensor:
+    """(n,) log-sum-exp of each row's mass and its positives."""
+    most = mass.detach().scatter_reduce(0, row, own.detach(), "amax")
+    return (mass - most).exp().index_add(0, row, (own - most[row]).exp()).log() + most
+
+
+def _lighter(own: Tensor, row: Tensor, weight: Tensor) -> Tensor:
+    """(p,) log-sum-exp of the positives of the same row with a smaller weight."""
+    order = torch.argsort(weight, stable=True)
+    order = order[torch.argsort(row[order], stable=True)]
+    row, weight = row[order], weight[order]
+    position = torch.arange(len(row), device=row.device)
+    new_row = torch.ones_like(row, dtype=torch.bool)
+    new_row[1:] = row[1:] != row[:-1]
+    place = position - torch.where(new_row, position, 0).cummax(0).values
+
+    # A running log-sum-exp within each row, by doubling: after the k-th turn of 2^k lightest so far.
+    nothing = own.new_full((1,), torch.finfo(own.dtype).min / 4)
+    running, shift = own[order], 1
+    while shift <= int(place.max()):
+        earlier = torch.cat([nothing.expand(shift), running[:-shift]])
+        running = torch.where(place >= shift, torch.logaddexp(running, earlier), running)
+        shift *= 2
+
     # Equal weights do not compete: each takes the running sum from before the first of its equals.
-    new = torch.ones_like(row, dtype=torch.bool)
-    new[1:] = (row[1:] != row[:-1]) | (weight[1:] != weight[:-1])
-    first = torch.where(new, place, 0)
-    first = first[torch.cummax(torch.where(new, torch.arange(len(row), device=row.device), 0), dim=0).values]
-    lighter = running[row, first]
-    entropies = torch.logaddexp(lighter, own[order]) - own[order]
-    return torch.zeros_like(entropies).index_put((order,), entropies)
+    new_weight = new_row.clone()
+    new_weight[1:] |= weight[1:] != weight[:-1]
+    first = torch.where(new_weight, position, 0).cummax(0).values
+    before = torch.cat([nothing, running])[torch.where(place[first] > 0, first, 0)]
+    return torch.zeros_like(own).index_put((order,), before)

@@ -33,6 +33,17 @@ class Pairs:
         """The same pairs on a device."""
         return Pairs(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
+    def positives(self) -> "Pairs":
+        """The pairs without those of weight 0."""
+        kept = self.weight > 0
+        return Pairs(
+            self.query[kept],
+            self.document[kept],
+            self.weight[kept],
+            self.ignored_query,
+            self.ignored_document,
+        )
+
     def flipped(self) -> "Pairs":
         """The pairs of the transposed logits: documents ask, queries answer."""
         return Pairs(self.document, self.query, self.weight, self.ignored_document, self.ignored_query)

@@ -13,14 +13,19 @@ from gradus.objectives.many_to_many import many_to_many
 from gradus.objectives.pairs import Pairs
 
 
-def pairwise(logits: Tensor, pairs: Pairs) -> Tensor:
+def pairwise(
+    queries: Tensor, documents: Tensor, scale: Tensor, pairs: Pairs, symmetric: bool = True
+) -> Tensor:
     """The loss, a scalar.
 
     Args:
-        logits: (B, B) similarities over temperature; pair i is query i with document i.
+        queries: (B, D) rows of unit length.
+        documents: (B, D) rows of unit length; pair i is query i with document i.
+        scale: () s of the logits Z = s · L Rᵀ.
         pairs: The B positives on the diagonal, their weights, and the ignored pairs off it.
+        symmetric: Whether documents ask for queries, too.
 
     Returns:
         The loss: many-to-many GCL with the full denominator, of a diagonal W.
     """
-    return many_to_many(logits, pairs, "all")
+    return many_to_many(queries, documents, scale, pairs, "all", symmetric)
