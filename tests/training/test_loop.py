@@ -6,14 +6,18 @@ import math
 import os
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from tiny_task import hits, same, tiny_batches, tiny_run, tiny_task
 from torch import Tensor
 
+import gradus.training.checkpoint
 import gradus.training.loop
 from gradus.errors import ModelError
+from gradus.training.checkpoint import Position
+from gradus.training.task import Task
 
 
 class Killed(BaseException):
@@ -44,10 +48,10 @@ def test_the_same_seed_gives_the_same_parameters_and_another_seed_others(tmp_pat
     assert not same(states[0], states[2])
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.9])
+@pytest.mark.parametrize("options", [{}, {"ema": 0.9}, {"chunk": 3}], ids=["plain", "ema", "chunk"])
 @pytest.mark.parametrize("steps", [1, 2, 3, 7, 11])
 def test_killed_at_any_step_and_resumed_it_is_the_run_that_was_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int, ema: float
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, steps: int, options: dict[str, float]
 ) -> None:
     # Three steps an epoch: within an epoch, at its last step, and before the last step of all.
     saved: dict[str, list[dict[str, Tensor]]] = {"whole": [], "parts": []}
@@ -56,7 +60,7 @@ def test_killed_at_any_step_and_resumed_it_is_the_run_that_was_not(
         task = tiny_task()
         kept = saved[name]
         tiny_run(
-            tmp_path / name, task, validate=lambda: hits(task), save=kept.append, resume=resume, ema=ema
+            tmp_path / name, task, validate=lambda: hits(task), save=kept.append, resume=resume, **options
         ).fit()
 
     run("whole")
@@ -214,6 +218,84 @@ def test_a_full_disk_while_saving_the_model_leaves_the_older_checkpoint(tmp_path
     resumed = tiny_run(tmp_path, tiny_task(), resume=True)
     assert resumed.at.best == 0.1
     assert resumed.at.steps == 6
+
+
+def test_a_full_disk_during_a_checkpoint_leaves_the_one_before_to_resume_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = tiny_task()
+    tiny_run(tmp_path / "whole", whole).fit()
+    write, written = gradus.training.checkpoint.save_file, []
+
+    def full(tensors: dict[str, Tensor], path: Path, header: dict[str, str]) -> None:
+        if len(written) == 4:
+            path.write_bytes(b"half of a checkpoint")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write(tensors, path, header)
+        written.append(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gradus.training.checkpoint, "save_file", full)
+        with pytest.raises(OSError, match="No space left"):
+            tiny_run(tmp_path / "run", tiny_task()).fit()
+    assert [path.name for path in (tmp_path / "run" / "checkpoint").iterdir()] == ["state.safetensors"]
+    task = tiny_task(seed=1)
+    resumed = tiny_run(tmp_path / "run", task, resume=True)
+    assert resumed.at.steps == 4
+    resumed.fit()
+    assert same(task.state_dict(), whole.state_dict())
+
+
+class Scaled:
+    """A run as float16 trains on CUDA, but with towers in float32 on the CPU: only the scaling is of interest."""
+
+    def __init__(self, folder: Path, task: Task, scale: float, **options: Any) -> None:
+        self.run = tiny_run(folder, task, **options)
+        state = self.run.at.scaler
+        self.run.scaler = torch.amp.GradScaler("cpu", init_scale=scale, growth_interval=5)
+        self.run.scaler.load_state_dict(state or self.run.scaler.state_dict())
+
+
+@pytest.mark.parametrize("chunk", [0, 3])
+def test_scaled_gradients_are_clipped_and_applied_as_if_unscaled(tmp_path: Path, chunk: int) -> None:
+    tasks = [tiny_task(), tiny_task()]
+    tiny_run(tmp_path / "plain", tasks[0], chunk=chunk).fit()
+    scaled = Scaled(tmp_path / "scaled", tasks[1], 2.0**10, chunk=chunk)
+    scaled.run.fit()
+    assert scaled.run.scaler.get_scale() == 2.0**12  # doubled after every five of twelve steps
+    assert same(tasks[0].state_dict(), tasks[1].state_dict())  # powers of 2 round nothing
+
+
+def test_a_step_whose_scaled_gradients_overflow_is_left_out_and_the_scale_halved(tmp_path: Path) -> None:
+    task = tiny_task()
+    before = {name: value.clone() for name, value in task.state_dict().items()}
+    task.log_scale.register_hook(lambda gradient: gradient * math.inf)
+    scaled = Scaled(tmp_path, task, 2.0**10, epochs=1, batches=tiny_batches(12))
+    scaled.run.fit()
+    assert scaled.run.scaler.get_scale() == 2.0**9
+    assert same(task.state_dict(), before)
+
+
+def test_a_resumed_run_goes_on_with_the_scale_it_had(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = tiny_task()
+    Scaled(tmp_path / "whole", whole, 2.0**10).run.fit()
+    done = gradus.training.loop.save_checkpoint
+
+    def killed(folder: Path, module: object, optimizer: object, position: Position, *rest: object) -> None:
+        done(folder, module, optimizer, position, *rest)  # type: ignore[arg-type]
+        if position.steps == 7:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gradus.training.loop, "save_checkpoint", killed)
+        with pytest.raises(Killed):
+            Scaled(tmp_path / "parts", tiny_task(), 2.0**10).run.fit()
+    task = tiny_task(seed=1)
+    resumed = Scaled(tmp_path / "parts", task, 2.0**10, resume=True)
+    assert resumed.run.scaler.get_scale() == 2.0**11
+    resumed.run.fit()
+    assert resumed.run.scaler.get_scale() == 2.0**12
+    assert same(task.state_dict(), whole.state_dict())
 
 
 def test_a_line_of_metrics_per_epoch(tmp_path: Path) -> None:

@@ -65,8 +65,16 @@ def test_names_of_precisions_and_devices() -> None:
     assert precision_of("float32", cpu) == torch.float32
     assert precision_of("bfloat16", cpu) == torch.bfloat16
     assert precision_of("auto", cpu) in (torch.float32, torch.bfloat16)
+    assert precision_of("float16", torch.device("cuda")) == torch.float16
     assert device_of("cpu") == cpu
     assert device_of("auto").type in ("cpu", "cuda", "mps")
+
+
+def test_float16_without_a_gpu_is_refused() -> None:
+    with pytest.raises(
+        SettingsError, match=r"training\.precision is 'float16', which is for CUDA; take 'bfloat16'"
+    ):
+        precision_of("float16", torch.device("cpu"))
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", ""])

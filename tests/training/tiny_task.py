@@ -12,10 +12,12 @@ from gradus.catalog.fields import Field
 from gradus.catalog.table import Table
 from gradus.encoders.encoder import Encoder
 from gradus.encoders.mini_text import MiniText
+from gradus.encoders.residual import Residual
 from gradus.encoders.subwords import Subwords
 from gradus.progress import silent
 from gradus.settings import ObjectiveSettings, Settings, TrainingSettings
 from gradus.training.batches import Batches, ManyToManyBatches
+from gradus.training.distributed import ALONE, Group
 from gradus.training.loop import Run
 from gradus.training.task import Task
 
@@ -43,11 +45,13 @@ def judged() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return query, document, weight
 
 
-def tiny_task(seed: int = 0, **objective: Any) -> Task:
+def tiny_task(seed: int = 0, residual: float = 0.0, **objective: Any) -> Task:
     torch.manual_seed(seed)
     fields = {"query": QUERIES.encoded, "document": DOCUMENTS.encoded}
     texts = [*DOCUMENTS.columns["title"], *QUERIES.columns["query"]]
-    encoder = Encoder(fields, {"text": MiniText(Subwords.train(texts, 256, 64), 16)}, 16, True)
+    tower = MiniText(Subwords.train(texts, 256, 64), 16)
+    known = Residual(DOCUMENTS.ids[:8], 16, residual) if residual else None
+    encoder = Encoder(fields, {"text": tower}, 16, True, known)
     queries, documents = encoder.prepare("query", QUERIES), encoder.prepare("document", DOCUMENTS)
     return Task(encoder, ObjectiveSettings(**objective), queries, documents)
 
@@ -72,6 +76,7 @@ def tiny_run(
     resume: bool = False,
     clock: Callable[[], float] = lambda: 0.0,
     batches: Batches | None = None,
+    group: Group = ALONE,
     **training: Any,
 ) -> Run:
     """A run of three steps an epoch, checkpointed after each unless told otherwise."""
@@ -79,7 +84,22 @@ def tiny_run(
     return Run(
         task or tiny_task(), batches or tiny_batches(), Settings(training=chosen), folder, validate=validate,
         save=save, fingerprint="this", resume=resume, progress=silent, clock=clock,
+        group=group,
     )  # fmt: skip
+
+
+def smooth(run: Run) -> Run:
+    """The run with Adam's ε far above rounding: Adam otherwise makes whole steps of gradients that are all rounding."""
+    for group in run.optimizer.param_groups:
+        group["eps"] = 0.01
+    return run
+
+
+def near(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
+    """Hold two states to be the same but for rounding."""
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        torch.testing.assert_close(other[name], value, rtol=0, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
 
 
 def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:

@@ -23,10 +23,14 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a model on a catalogue and its judgments."""
+    from gradus.training.distributed import launched
     from gradus.workflow.training import train as run
 
     with shown_progress() as progress:
         summary = run(settings, out, resume=resume, progress=progress)
+    rank, _ = launched()
+    if rank > 0:
+        return  # of several processes, the first speaks for all
     if as_json:
         print_json(summary.as_dict())
     else:

@@ -76,10 +76,8 @@ class ManyToManyBatches(Batches):
         query, document, weight = query[positive], document[positive], weight[positive]
         order = np.argsort(document, kind="stable")
         super().__init__(query[order], document[order], weight[order], size)
-        self._dealt, first = np.unique(self.document, return_index=True)
-        self._begin = dict(zip(self._dealt.tolist(), first.tolist(), strict=True))
-        self._count = dict(
-            zip(self._dealt.tolist(), np.diff([*first, len(self.document)]).tolist(), strict=True)
+        self._dealt, self._begin, self._count = np.unique(
+            self.document, return_index=True, return_counts=True
         )
 
     @property
@@ -89,11 +87,12 @@ class ManyToManyBatches(Batches):
 
     def batch(self, dealt: Rows) -> Batch:
         """The batch of these documents."""
-        pairs = np.concatenate(
-            [np.arange(self._begin[d], self._begin[d] + self._count[d]) for d in dealt.tolist()]
-        )
+        place = np.searchsorted(self._dealt, dealt)
+        count = self._count[place]
+        before = np.cumsum(count) - count  # pairs of the documents before each
+        pairs = np.repeat(self._begin[place] - before, count) + np.arange(count.sum())
         queries, query = np.unique(self.query[pairs], return_inverse=True)
-        document = np.repeat(np.arange(len(dealt)), [self._count[d] for d in dealt.tolist()])
+        document = np.repeat(np.arange(len(dealt)), count)
         return Batch(
             queries,
             dealt,

@@ -5,7 +5,7 @@ file, replaced by one rename, so a kill at any moment leaves the last complete o
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
@@ -35,6 +35,7 @@ class Position:
         best: Best validation metric, −∞ before the first.
         since_best: Validations since then.
         lines: Lines written to the metrics.
+        scaler: What the gradient scaler of float16 has learned; empty without one.
     """
 
     epoch: int = 0
@@ -48,6 +49,7 @@ class Position:
     best: float = float("-inf")
     since_best: int = 0
     lines: int = 0
+    scaler: dict[str, float] = field(default_factory=dict)
 
 
 def save_checkpoint(

@@ -9,6 +9,7 @@ from torch import nn
 from gradus.encoders.pretrained import PretrainedTower
 from gradus.errors import SettingsError
 from gradus.settings import EncoderSettings, TrainingSettings
+from gradus.training.distributed import local_rank
 from gradus.training.task import Task
 
 FIELD_WEIGHT_RATE = 10.0
@@ -48,7 +49,8 @@ def make_optimizer(task: Task, training: TrainingSettings, encoder: EncoderSetti
         )
         if part
     ]
-    return torch.optim.AdamW(split, betas=(0.9, 0.98))
+    # Fused: one pass over the memory instead of a dozen, which for a large vocabulary is a tenth of a step.
+    return torch.optim.AdamW(split, betas=(0.9, 0.98), fused=True)
 
 
 def schedule(share: float, warmup: float) -> float:
@@ -64,11 +66,21 @@ def schedule(share: float, warmup: float) -> float:
 
 
 def precision_of(name: str, device: torch.device) -> torch.dtype:
-    """What towers compute in: `auto` is bfloat16 where the device multiplies it natively, else float32."""
+    """What towers compute in: `auto` is bfloat16 where the device multiplies it natively, else float32.
+
+    Raises:
+        SettingsError: float16 anywhere but on CUDA, where alone it is fast and its gradients are scaled.
+    """
     if name == "float32":
         return torch.float32
     if name == "bfloat16":
         return torch.bfloat16
+    if name == "float16":
+        if device.type != "cuda":
+            raise SettingsError(
+                f"training.precision is 'float16', which is for CUDA; take 'bfloat16' on {device.type}"
+            )
+        return torch.float16
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
@@ -79,9 +91,13 @@ def precision_of(name: str, device: torch.device) -> torch.dtype:
 def device_of(name: str) -> torch.device:
     """The device that `training.device` names: `auto` takes an accelerator where there is one.
 
+    Of several processes on one machine, each gets a CUDA device of its own.
+
     Raises:
         SettingsError: PyTorch knows no such device, or this machine has none.
     """
+    if name in ("auto", "cuda") and torch.cuda.is_available():
+        name = f"cuda:{local_rank()}"
     if name != "auto":
         try:
             torch.empty(0, device=name)
@@ -89,8 +105,6 @@ def device_of(name: str) -> torch.device:
             reason = str(error).partition("\n")[0]
             raise SettingsError(f"training.device is {name!r}, which cannot be used here: {reason}") from None
         return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 

@@ -1,41 +1,76 @@
 """The task: encoder, objective and temperature in one module, so that a step is one call."""
 
 import math
-from functools import partial
+from dataclasses import fields
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from gradus.encoders.encoder import Embedding, Encoder, Prepared, Side
-from gradus.objectives.info_nce import info_nce
-from gradus.objectives.many_to_many import many_to_many
-from gradus.objectives.objective import Objective, of_logits
+from gradus.errors import SettingsError
+from gradus.objectives.objective import Objective
 from gradus.objectives.pairs import Pairs
-from gradus.objectives.pairwise import pairwise
+from gradus.objectives.registry import OBJECTIVES, Kind
 from gradus.settings import ObjectiveSettings
 from gradus.training.batches import Batch, Rows
+from gradus.training.views import Views
 
 LOWEST_TEMPERATURE = 0.01  # as in CLIP: logits of unit vectors stay within ±100
 
 
+def settings_of(kind: Kind) -> set[str]:
+    """The settings of `[objective]` that this objective takes and others may not."""
+    return {*kind.options, *(() if kind.weights == "presence" else ("confidence",))}
+
+
+def kind_of(settings: ObjectiveSettings) -> Kind:
+    """The objective that the settings name.
+
+    Raises:
+        SettingsError: A setting that the objective does not take has another value than its default.
+    """
+    kind = OBJECTIVES[settings.name]
+    special = set().union(*map(settings_of, OBJECTIVES.values()))
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        if item.name in special - settings_of(kind) and value != item.default:
+            takers = [name for name, other in OBJECTIVES.items() if item.name in settings_of(other)]
+            raise SettingsError(
+                f"objective.{item.name} is {value!r}, which objective.name = {settings.name!r} does not take; "
+                f"leave it out, or choose one of {', '.join(takers)}"
+            )
+    if settings.masked == "nothing" and kind.batches != "pairs":
+        raise SettingsError(
+            f"objective.masked is 'nothing', but in batches of {settings.name!r} every judged pair is a positive; "
+            "choose judged or copies"
+        )
+    return kind
+
+
 def objective_of(settings: ObjectiveSettings) -> Objective:
-    """The loss that the settings name."""
-    if settings.name == "info-nce":
-        return of_logits(info_nce)
-    if settings.name == "pairwise":
-        return of_logits(pairwise)
-    return of_logits(partial(many_to_many, denominator=settings.denominator))  # type: ignore[arg-type]
+    """The loss that the settings name, with new parameters if it has any.
+
+    Raises:
+        SettingsError: As for `kind_of`.
+    """
+    return kind_of(settings).objective(vars(settings))
 
 
 class Task(nn.Module):
-    """From a batch of rows to a loss: L = L_merged + λ Σ_f L_f + penalty, logits Z = L Rᵀ/τ with τ learned.
+    """From a batch of rows to a loss: the sum over the `Views`, plus the encoder's penalty.
+
+    The logits are Z = L Rᵀ/τ with τ learned. An objective with parameters of its own is a module of the task, so
+    that they are trained, saved and restored with it.
 
     Args:
         encoder: Embeds both sides.
-        settings: The objective, where τ starts, and λ.
+        settings: The objective and its options.
         queries: The queries, prepared by the encoder.
         documents: The documents, prepared by the encoder.
+
+    Raises:
+        SettingsError: A setting does not fit the objective or the encoder.
     """
 
     def __init__(
@@ -43,9 +78,10 @@ class Task(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.log_scale = nn.Parameter(torch.tensor(-math.log(settings.temperature)))
+        self.views = Views(settings, encoder)
         self.objective = objective_of(settings)
-        self.field_terms = settings.field_terms
+        temperature = settings.temperature or kind_of(settings).temperature
+        self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
         self.queries, self.documents = queries, documents
 
     @property
@@ -78,11 +114,7 @@ class Task(nn.Module):
         """The loss of the embeddings of a batch, a float32 scalar."""
         pairs = pairs.to(self.encoder.device)
         scale = self.log_scale.exp().clamp(max=1 / LOWEST_TEMPERATURE)
-        loss = self.objective(queries.merged, documents.merged, scale, pairs) + documents.penalty
-        if self.field_terms:
-            for field in range(documents.fields.shape[1]):
-                here = documents.present[:, field]
-                fields = documents.fields[here, field]
-                term = self.objective(queries.merged, fields, scale, pairs.among_documents(here))
-                loss = loss + self.field_terms * term
+        loss = queries.penalty + documents.penalty
+        for view in self.views(queries, documents, pairs):
+            loss = loss + view.factor * self.objective(view.queries, view.documents, scale, view.pairs)
         return loss
