@@ -9,6 +9,7 @@ import pytest
 HEAVY = {
     *("torch", "transformers", "sentence_transformers", "peft", "tensorboard", "safetensors"),
     *("matplotlib", "pyarrow", "PIL", "jinja2", "scipy", "sklearn"),
+    *("onnx", "onnxruntime", "onnxscript", "lightgbm", "bm25s", "triton"),
 }
 
 

@@ -22,6 +22,7 @@ GRID = 3
 WIDTH = GRID * GRID * (CENTROIDS + 3)
 """Length of a picture's description."""
 
+_GREY = 128.0
 _CONTRAST = 100.0  # added to a patch's variance (of values 0 to 255), so that flat patches stay flat
 _RIDGE = 0.1  # added to the variances in whitening, so that noise is not blown up
 _FLAT = 8.0  # a patch whose values all lie this near their mean teaches nothing
@@ -62,7 +63,7 @@ class PatchDictionary(nn.Module):
 
     @torch.no_grad()
     def describe(self, pixels: NDArray[np.uint8], rows: NDArray[np.int64]) -> NDArray[np.float16]:
-        """Descriptions (n, WIDTH) of pictures; as square roots, to tame the largest.
+        """Descriptions (n, WIDTH) of pictures, in half precision; as square roots, to tame the largest.
 
         Args:
             pixels: (m, side, side, 3) pictures, which may be memory-mapped.
@@ -70,12 +71,14 @@ class PatchDictionary(nn.Module):
         """
         described = np.zeros((len(rows), WIDTH), np.float16)
         for start in range(0, len(rows), _BATCH):
-            described[start : start + _BATCH] = self._describe(pixels[rows[start : start + _BATCH]])
+            picture = torch.from_numpy(np.ascontiguousarray(pixels[rows[start : start + _BATCH]]))
+            described[start : start + _BATCH] = self(picture.to(self.filters.device)).half().cpu().numpy()
         return described
 
-    def _describe(self, pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
-        picture = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.filters.device)
-        picture = picture.permute(0, 3, 1, 2).float()
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Descriptions (b, WIDTH), in single precision, of pictures (b, side, side, 3) of bytes."""
+        # Centred, because the square of a mean is taken from a mean of squares, which loses digits.
+        picture = pixels.permute(0, 3, 1, 2).float() - _GREY
         colour = functional.avg_pool2d(picture, PATCH, STRIDE)
         mean = colour.mean(dim=1, keepdim=True)
         square = functional.avg_pool2d(picture.square(), PATCH, STRIDE).mean(dim=1, keepdim=True)
@@ -85,10 +88,9 @@ class PatchDictionary(nn.Module):
         products = (functional.conv2d(picture, self.filters, stride=STRIDE) - mean * total) / contrast
         products = products - self.offsets[:, None, None]
         active = (products - products.mean(dim=1, keepdim=True)).clamp_min(0)
-        maps = torch.cat([active, colour / 16 - 8], dim=1)
+        maps = torch.cat([active, colour / 16], dim=1)
         pooled = functional.adaptive_avg_pool2d(maps, GRID).flatten(1)
-        described: NDArray[np.float16] = (pooled.sign() * pooled.abs().sqrt()).half().cpu().numpy()
-        return described
+        return pooled.sign() * pooled.abs().sqrt()
 
 
 def _sample(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.float32]:

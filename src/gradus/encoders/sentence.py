@@ -59,7 +59,7 @@ class SentenceTower(TextTower):
 
     @classmethod
     def _read(cls, name: str, weights: bool) -> Self:
-        _library()
+        sentence_library()
         parts = _json(name, "modules.json")
         kinds = [part["type"].rpartition(".")[2] for part in parts]
         unknown = [kind for kind in kinds[1:] if kind not in FOLLOWING]
@@ -128,7 +128,12 @@ def is_sentence_model(name: str) -> bool:
     return _file(name, "modules.json") is not None
 
 
-def _library() -> Any:
+def sentence_library() -> Any:
+    """The sentence-transformers package.
+
+    Raises:
+        MissingExtraError: It is not installed.
+    """
     try:
         import sentence_transformers
     except ImportError:
@@ -138,7 +143,7 @@ def _library() -> Any:
 
 def _file(name: str, file: str, subfolder: str = "") -> str | None:
     """Path of a model's file, fetched where the model is on the hub; `None` if it has no such file."""
-    _library()
+    sentence_library()
     from sentence_transformers.util import load_file_path
 
     with reading(name):

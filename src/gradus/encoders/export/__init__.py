@@ -1,0 +1,1 @@
+"""Encoders as other programs read them: ONNX graphs, sentence-transformers folders."""
