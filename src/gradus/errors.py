@@ -34,6 +34,10 @@ class EvaluationError(GradusError):
     """A metric name, a run or a comparison is not usable."""
 
 
+class SearchError(GradusError):
+    """An index, a filter or a search request is not usable."""
+
+
 class MissingExtraError(GradusError):
     """A feature needs an optional dependency that is not installed."""
 
