@@ -70,7 +70,7 @@ def harvest(
         examined = theta[some.level]
         examined *= some.shown  # in place: at a hundred million events each such array is 160 MB
         expected = some.per_pair(examined)
-        np.take(total / np.maximum(expected, 1e-300), pair, out=examined)
+        np.take(total / np.maximum(expected, 1e-300), pair, out=examined, mode="clip")
         examined *= some.shown
         rate = some.per_level(examined)
         if towards is not None:

@@ -33,6 +33,7 @@ def collect_cells(
             file.write_batch(batch)
     used, query = _compact(_read(path, "query").to_numpy(), len(queries))
     documents, document = _texts(path, "document")
+    pa.default_memory_pool().release_unused()  # Arrow would keep what it no longer uses, and scoring needs room
     position = _read(path, "position").to_numpy().astype(np.int16)
     previous = _read(path, "previous").to_numpy().astype(np.int16)
     windows = np.array([start], "datetime64[s]")
