@@ -101,7 +101,22 @@ def test_every_setting_but_tables_has_a_flag_with_its_explanation(seen: list[Set
             if hints[item.name] is str and item.default:
                 assert f"[default: ({item.default})]" in text
     assert "AdamW" in text
-    assert "One of: info-nce, pairwise, many-to-many." in text
+    assert "One of: many-to-many, pairwise, info-nce," in text
+
+
+def test_a_command_that_changes_the_file_gets_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.toml").write_text("[training]\nepochs = 7\n")
+    monkeypatch.chdir(tmp_path)
+    app, got = typer.Typer(cls=Commands, add_completion=False), []
+
+    @app.command()
+    @with_settings("training")
+    def command(settings: Settings, settings_file: Path) -> None:
+        """Show both."""
+        got.append((settings_file, settings.training.epochs))
+
+    assert CliRunner().invoke(app, ["--settings", "mine.toml", "--training.epochs", "3"]).exit_code == 0
+    assert got == [(Path("mine.toml"), 3)]
 
 
 def test_single_settings_can_be_asked_for(seen: list[Settings]) -> None:

@@ -38,6 +38,7 @@ def with_settings(*wanted: str) -> Callable[[Command], Command]:
     """Give a command `--settings FILE` and a flag for each of some settings.
 
     The command takes `settings: Settings` by keyword, read from the file with the flags' values over it.
+    A command that changes the file also takes `settings_file: Path`, as it was given.
     A setting that is a table (`catalog.fields`) has no flag: it does not fit on a line.
 
     Args:
@@ -46,17 +47,20 @@ def with_settings(*wanted: str) -> Callable[[Command], Command]:
     flags = list(_flags(wanted))
 
     def decorate(command: Command) -> Command:
+        own = inspect.signature(command, eval_str=True).parameters
+
         @functools.wraps(command)
         def wrapper(**given: Any) -> None:
             path: Path = given.pop(_SETTINGS_FILE)
             values = {
                 flag.key: _value(flag, value) for flag in flags if (value := given.pop(flag.name)) is not None
             }
+            if _SETTINGS_FILE in own:
+                given[_SETTINGS_FILE] = path
             command(settings=read_settings(path).with_values(values), **given)
 
-        own = inspect.signature(command, eval_str=True).parameters.values()
         parameters = [
-            *(parameter for parameter in own if parameter.name != "settings"),
+            *(parameter for name, parameter in own.items() if name not in ("settings", _SETTINGS_FILE)),
             _parameter(_SETTINGS_FILE, _FILE, Path("gradus.toml")),
             *(_parameter(flag.name, flag.annotation, None) for flag in flags),
         ]
