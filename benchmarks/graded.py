@@ -10,7 +10,8 @@ instead of wall-clock time so that a busy machine does not change who wins. Resu
 Systems: `info-nce` (constant weights, the field's habit), `pairwise` (GCL of pairs, linear weights),
 `many-to-many` (GCL over all judged pairs of a batch, linear weights). All share towers, augmentation,
 schedule and time; the batch size and learning rate of each were tuned on other seeds of the data
-(docs/experiments.md).
+(docs/experiments.md). With `--systems` also `exact-terms` (many-to-many with exact terms beside the dense vector)
+and `known-queries` (the same with a residual for the queries of training).
 """
 
 import argparse
@@ -26,7 +27,10 @@ SYSTEMS = {
     "info-nce": {"objective.name": "info-nce", "objective.weight": "constant", "training.batch": 1024},
     "pairwise": {"objective.name": "pairwise", "training.batch": 1024},
     "many-to-many": {},
+    "exact-terms": {"encoder.exact_terms": 512},
+    "known-queries": {"encoder.exact_terms": 512, "encoder.query_residual": 0.1},
 }
+COMPARED = ("info-nce", "pairwise", "many-to-many")
 METRICS = ("nDCG@10", "ERR(max=4)@10", "RBP(p=0.9)")
 OUT = Path(__file__).parent / "results"
 WORK = Path("bench")
@@ -127,7 +131,7 @@ def main() -> None:
     )
     parser.add_argument("folders", type=Path, nargs="+", help="NAME-SEED folders; tables average over seeds")
     parser.add_argument("--minutes", type=float, default=2.0)
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(SYSTEMS))
+    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(COMPARED))
     parser.add_argument("--one", nargs=2, metavar=("SYSTEM", "SEED"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:

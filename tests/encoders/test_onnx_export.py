@@ -50,8 +50,8 @@ def mini() -> Encoder:
     torch.manual_seed(0)
     pictures = [tiny.png(picture) for picture in tiny.PICTURES]
     texts = ["hex bolt", "hex nut", "六角ナット", "六角ボルト", "4 pads", "8 pads"]
-    settings = EncoderSettings(dimensions=16, pixels=32)
-    encoder = build_encoder(settings, FIELDS, texts, pictures, evidence=["b", "c"])
+    settings = EncoderSettings(dimensions=16, pixels=32, query_residual=0.01)
+    encoder = build_encoder(settings, FIELDS, texts, pictures, evidence=["b", "c"], asked=QUERIES.take([1]))
     with torch.no_grad():
         for parameter in encoder.parameters():
             parameter += 0.1 * torch.randn_like(parameter)
@@ -184,6 +184,9 @@ def test_residuals_stand_beside_the_graphs(tmp_path: Path, exported: tuple[Encod
     known /= np.linalg.norm(known, axis=1, keepdims=True)
     np.testing.assert_allclose(known, encoder.embed("document", prepared, np.array([1, 2])), atol=5e-5)
     assert np.abs(known - content).max() > 1e-2
+    asked = pyarrow.parquet.read_table(folder / "query_residual.parquet")
+    assert asked["id"].to_pylist() == ['["unknown ナット 9.5mm"]']
+    assert graphs.prepare("query", QUERIES).evidence.tolist() == [-1, 0, -1]
 
 
 def test_int8_is_smaller_and_near(tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from gradus.encoders.residual import FILE, Residual
+from gradus.catalog.fields import Field
+from gradus.catalog.table import Table
+from gradus.encoders.residual import FILE, Residual, query_keys
 from gradus.errors import ModelError
 
 
@@ -55,13 +57,28 @@ def test_more_evidence_shrinks_less():
 
 def test_saved_ids_come_back(tmp_path):
     made = Residual(["六角", "b 1"], 4, 0.25)
-    made.save(tmp_path)
-    again = Residual.load(tmp_path, 4)
+    made.save(tmp_path / FILE)
+    again = Residual.load(tmp_path / FILE, 4)
     assert (again.ids, again.shrinkage, again.vectors.shape) == (made.ids, 0.25, (2, 4))
 
 
-@pytest.mark.parametrize("content", ["", "{}", json.dumps({"documents": 3, "shrinkage": 1})])
+@pytest.mark.parametrize("content", ["", "{}", json.dumps({"ids": 3, "shrinkage": 1})])
 def test_a_damaged_list_of_ids_is_named(tmp_path, content):
     (tmp_path / FILE).write_text(content)
     with pytest.raises(ModelError, match=FILE):
-        Residual.load(tmp_path, 4)
+        Residual.load(tmp_path / FILE, 4)
+
+
+def test_a_query_is_known_by_what_was_asked():
+    fields = (Field("text"), Field("brand", "category"), Field("shown", "image"), Field("note", weight=0.0))
+    rows = {
+        "text": ["M8  Bolt", "m8 bolt", "m8 bolt", "m8 bolt", None, None],
+        "brand": [None, None, "acme", None, "m8 bolt", None],
+        "shown": [None, None, None, b"picture", None, None],
+        "note": ["a", "b", None, None, None, "x"],
+    }
+    queries = Table([f"q{n}" for n in range(6)], fields, rows)
+    keys = query_keys(queries, queries.encoded)
+    assert keys[0] == keys[1]
+    assert len({keys[0], keys[2], keys[4]}) == 3
+    assert keys[3] == keys[5] == ""

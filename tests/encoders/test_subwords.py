@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gradus.encoders.subwords import Subwords, pieces
+from gradus.encoders.subwords import Subwords, pieces, terms
 from gradus.errors import ModelError
 
 TEXTS = ["hex bolt M8x30 zinc", "hex nut M8", "flange washer", "六角ボルト M8", "六角ナット"]
@@ -150,3 +150,11 @@ def test_what_is_no_vocabulary_is_named(tmp_path: Path, content: str | None) -> 
         path.write_text(content)
     with pytest.raises(ModelError, match=r"subwords\.json is not a vocabulary"):
         Subwords.load(path)
+
+
+def test_exact_terms_are_whole_words_numbers_codes_and_pairs_of_unspaced_characters():
+    assert terms("SMT 7.0x5.0mm smt") == ["<smt>", "=7.0x5.0mm", "7.0", "<x>", "5.0", "<mm>", "<smt>"]
+    assert terms("1,5 六角ボルト 東") == ["1.5", "六角", "角ボ", "ボル", "ルト", "東"]
+    assert terms("– !") == []
+    # All of a term's letters, or none of it: no n-gram is shared by a plural.
+    assert not set(terms("bolt")) & set(terms("bolts"))

@@ -102,7 +102,7 @@ def test_every_setting_is_explained_and_its_default_allowed(section: Any) -> Non
         (
             "objective.name",
             "clip",
-            "objective.name is 'clip'; choose one of info-nce, pairwise, many-to-many",
+            "objective.name is 'clip'; choose one of many-to-many, pairwise, info-nce",
         ),
         ("evaluation.metrics", "nDCG@10", "evaluation.metrics must be a list of texts, not 'nDCG@10'"),
         ("evaluation.metrics", [10], "evaluation.metrics must be a list of texts"),

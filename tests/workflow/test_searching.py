@@ -11,8 +11,10 @@ from gradus.catalog.table import Table
 from gradus.encoders.encoder import Encoder
 from gradus.encoders.saving import load_model
 from gradus.errors import CatalogError, ModelError
+from gradus.search.engine import Hit
+from gradus.search.query import as_query
 from gradus.settings import Settings, read_settings
-from gradus.workflow.searching import Hit, as_query, search
+from gradus.workflow.searching import search
 from gradus.workflow.training import train
 
 
@@ -64,11 +66,11 @@ def test_a_catalogue_grown_since_training_is_searched_as_it_is(
 def test_text_goes_to_text_fields_and_a_picture_to_image_fields(encoder: Encoder, tmp_path: Path) -> None:
     picture = tmp_path / "mine.png"
     draw("red", "nut", 20).save(picture)
-    assert as_query(encoder, " ナット ", None).columns == {"query": ["ナット"], "shown": [None]}
-    assert as_query(encoder, None, picture).columns == {"query": [None], "shown": [picture]}
-    assert as_query(encoder, "ナット", picture).columns == {"query": ["ナット"], "shown": [picture]}
+    assert as_query(encoder, " ナット ", None).values == {"query": "ナット", "shown": None}
+    assert as_query(encoder, None, picture).values == {"query": None, "shown": picture}
+    assert as_query(encoder, "ナット", picture).values == {"query": "ナット", "shown": picture}
     # Full-width letters and half-width kana as people type them.
-    assert as_query(encoder, "ﾅｯﾄ Ｍ８", None).columns["query"] == ["ナット M8"]
+    assert as_query(encoder, "ﾅｯﾄ Ｍ８", None).values["query"] == "ナット M8"
 
 
 def test_a_picture_that_cannot_be_read_is_an_error_and_not_a_missing_field(

@@ -41,7 +41,7 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in wanted if name in Image.OPEN)
 
 
-def decode_image(source: ImageSource, side: int | None = None) -> Image.Image:
+def decode_image(source: ImageSource, side: int | None = None, pixels: int = MAX_PIXELS) -> Image.Image:
     """Decode to RGB, upright by EXIF, transparency on white.
 
     16-bit grey is scaled by 1/257. Images of 32-bit integers or floats carry no scale of their own: floats
@@ -53,13 +53,14 @@ def decode_image(source: ImageSource, side: int | None = None) -> Image.Image:
         source: A file or its bytes.
         side: The side of the square that the image will be fitted into. A large JPEG may then come out
             smaller than it is (its longer side never below twice this), which decodes several times faster.
+        pixels: An image with more pixels is refused before it is decoded.
 
     Raises:
         CatalogError: No such file, not an image of a known format, cut short, damaged, or of more than
-            `MAX_PIXELS` pixels. Nothing else is raised, whatever the bytes.
+            `pixels` pixels. Nothing else is raised, whatever the bytes.
     """
     try:
-        return _decode(source if isinstance(source, bytes) else source.read_bytes(), side)
+        return _decode(source if isinstance(source, bytes) else source.read_bytes(), side, pixels)
     except CatalogError:
         raise
     except FileNotFoundError as error:
@@ -82,15 +83,15 @@ def fit_square(image: Image.Image, side: int) -> Image.Image:
     return square
 
 
-def _decode(data: bytes, side: int | None) -> Image.Image:
+def _decode(data: bytes, side: int | None, pixels: int) -> Image.Image:
     # Warning filters belong to the whole process, so threads must take turns; opening reads headers only.
     with _OPENING, warnings.catch_warnings():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         image: Image.Image = Image.open(io.BytesIO(data), formats=_formats())
     with image:
-        if image.width * image.height > MAX_PIXELS:
+        if image.width * image.height > pixels:
             raise CatalogError(
-                f"too large: {image.width} × {image.height} pixels, at most {MAX_PIXELS:,} allowed"
+                f"too large: {image.width} × {image.height} pixels, at most {pixels:,} allowed"
             )
         if side is not None:
             box = _long_side_to(image.size, side * _SPARE)

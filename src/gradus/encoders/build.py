@@ -4,11 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from gradus.catalog.fields import Field
-from gradus.catalog.table import ImageSource
+from gradus.catalog.table import ImageSource, Table
 from gradus.encoders.encoder import SIDES, Encoder, Side, modality
+from gradus.encoders.exact_terms import ExactTerms
 from gradus.encoders.mini_image import MiniImage
 from gradus.encoders.mini_text import MiniText
-from gradus.encoders.residual import Residual
+from gradus.encoders.residual import Residual, query_keys
 from gradus.encoders.subwords import Subwords
 from gradus.encoders.tower import Modality, Tower
 from gradus.errors import SettingsError
@@ -23,6 +24,7 @@ def build_encoder(
     texts: Iterable[str],
     images: Sequence[ImageSource] = (),
     evidence: Sequence[str] = (),
+    asked: Table | None = None,
     cache: Path | None = None,
 ) -> Encoder:
     """A new encoder.
@@ -33,6 +35,7 @@ def build_encoder(
         texts: What the mini text tower's vocabulary is counted on; training texts only.
         images: What the mini image tower's dictionary is learned from; training pictures only.
         evidence: Ids of the documents that training has evidence for; they get the residual.
+        asked: The queries that training has evidence for; they get a residual of their own.
         cache: Folder for decoded images; `None` keeps them in memory.
 
     Raises:
@@ -57,7 +60,12 @@ def build_encoder(
             tower.fit(images, cache)
         towers |= {prefix + name: tower for name, tower in made.items()}
     residual = Residual(evidence, dimensions, settings.residual) if settings.residual and evidence else None
-    return Encoder(encoded, towers, dimensions, settings.learn_field_weights, residual)
+    keys = sorted({*query_keys(asked, encoded["query"])} - {""}) if asked is not None else []
+    query_residual = (
+        Residual(keys, dimensions, settings.query_residual) if settings.query_residual and keys else None
+    )
+    exact = ExactTerms(settings.exact_terms) if settings.exact_terms else None
+    return Encoder(encoded, towers, dimensions, settings.learn_field_weights, residual, query_residual, exact)
 
 
 def _sharing(separate: bool) -> list[tuple[str, tuple[Side, ...]]]:

@@ -1,6 +1,6 @@
 """The encoder: towers for both sides, projections into one space, and the fusion of fields."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,8 +13,9 @@ from torch.nn import functional
 
 from gradus.catalog.fields import Field
 from gradus.catalog.table import Table
+from gradus.encoders.exact_terms import ExactTerms
 from gradus.encoders.fusion import Fusion
-from gradus.encoders.residual import Residual
+from gradus.encoders.residual import Residual, query_keys
 from gradus.encoders.tower import Features, Modality, Tower
 from gradus.encoders.words import as_text
 from gradus.errors import ModelError
@@ -46,11 +47,13 @@ class Prepared:
 
     Attributes:
         columns: Every encoded field, by its name.
-        evidence: (n,) each row's row in the residual; -1 for queries, and where there is none.
+        evidence: (n,) each row's row in its side's residual; -1 where there is none.
+        texts: Field name → (n,) what the exact terms are read from; `None` without exact terms.
     """
 
     columns: Mapping[str, Column]
     evidence: NDArray[np.int64]
+    texts: Mapping[str, Sequence[str | None]] | None = None
 
     def __len__(self) -> int:
         return len(self.evidence)
@@ -92,6 +95,8 @@ class Encoder(nn.Module):
             any other is joined by a learned linear projection.
         learn_field_weights: Whether the field weights are learned.
         residual: What documents with evidence have beside their content; `None` for content alone.
+        query_residual: The same for queries.
+        exact: What `embed` puts beside the dense vector; `None` for the dense vector alone.
 
     Raises:
         ModelError: A side has no encoded field, or a field's modality has no tower.
@@ -104,9 +109,13 @@ class Encoder(nn.Module):
         dimensions: int,
         learn_field_weights: bool,
         residual: Residual | None = None,
+        query_residual: Residual | None = None,
+        exact: ExactTerms | None = None,
     ) -> None:
         super().__init__()
         self.residual = residual
+        self.query_residual = query_residual
+        self.exact = exact
         self.fields: dict[Side, tuple[Field, ...]] = {side: tuple(fields[side]) for side in SIDES}
         self.dimensions = dimensions
         self.learn_field_weights = learn_field_weights
@@ -124,6 +133,11 @@ class Encoder(nn.Module):
             for field in self.fields[side]:
                 self.tower_key(side, field)
         self.fusion = nn.ModuleDict({s: Fusion(self.fields[s], learn_field_weights) for s in SIDES})
+
+    @property
+    def length(self) -> int:
+        """Numbers in what `embed` returns: D, and those of the exact terms."""
+        return self.dimensions + (self.exact.dimensions if self.exact is not None else 0)
 
     @property
     def device(self) -> torch.device:
@@ -155,6 +169,17 @@ class Encoder(nn.Module):
         if missing:
             raise ModelError(f"the model reads the {side} fields {missing}, which the table does not have")
 
+    def residual_of(self, side: Side) -> Residual | None:
+        """A side's residual."""
+        return self.residual if side == "document" else self.query_residual
+
+    def evidence(self, side: Side, table: Table) -> NDArray[np.int64]:
+        """(n,) each row's row in its side's residual; -1 where there is none."""
+        residual = self.residual_of(side)
+        if residual is None:
+            return np.full(len(table), -1)
+        return residual.rows(table.ids if side == "document" else query_keys(table, self.fields[side]))
+
     def prepare(self, side: Side, table: Table, cache: Path | None = None) -> Prepared:
         """Tokenise and decode the encoded fields of a table, once.
 
@@ -168,12 +193,16 @@ class Encoder(nn.Module):
         """
         self.require(side, table)
         columns = {
-            field.name: _column(self.tower(side, field), as_text(field, table.columns[field.name]), cache)
+            field.name: make_column(
+                self.tower(side, field).prepare, as_text(field, table.columns[field.name]), cache
+            )
             for field in self.fields[side]
         }
-        if side == "document" and self.residual is not None:
-            return Prepared(columns, self.residual.rows(table.ids))
-        return Prepared(columns, np.full(len(table), -1))
+        evidence = self.evidence(side, table)
+        if self.exact is None:
+            return Prepared(columns, evidence)
+        read = [field for field in self.fields[side] if modality(field) == "text"]
+        return Prepared(columns, evidence, {f.name: as_text(f, table.columns[f.name]) for f in read})
 
     def forward(
         self,
@@ -216,8 +245,9 @@ class Encoder(nn.Module):
                 vectors = vectors.index_put(at, unit[torch.from_numpy(place).to(self.device)])
         shown = torch.from_numpy(present).to(self.device)
         merged, penalty = self.fusion[side](vectors, shown, factors), vectors.new_zeros(())
-        if side == "document" and self.residual is not None:
-            merged, penalty = self.residual(merged, prepared.evidence[rows], rng)
+        residual = self.residual_of(side)
+        if residual is not None:
+            merged, penalty = residual(merged, prepared.evidence[rows], rng)
         return Embedding(merged, vectors, shown, penalty)
 
     @torch.no_grad()
@@ -229,34 +259,66 @@ class Encoder(nn.Module):
         batch: int = 256,
         factors: Mapping[str, float] | None = None,
     ) -> NDArray[np.float32]:
-        """Embed a prepared table without gradients: (n, D) float32, rows of unit length.
+        """Embed a prepared table without gradients: (n, length) float32, rows of unit length.
 
         Args:
             side: Whether the rows are queries or documents.
             prepared: What `prepare` made of the table.
             rows: (n,) rows of the table; all of them by default.
             batch: Rows at a time.
-            factors: Field name → factor on its weight (1 where not named).
+            factors: Field name → factor on its weight (1 where not named). Exact terms are those of the fields
+                whose factor is not 0.
         """
-        training = self.training
-        self.eval()
-        scale = torch.tensor(
-            [(factors or {}).get(f.name, 1.0) for f in self.fields[side]], device=self.device
-        )
+        factor = {f.name: (factors or {}).get(f.name, 1.0) for f in self.fields[side]}
+        scale = torch.tensor(list(factor.values()), device=self.device)
         if rows is None:
             rows = np.arange(len(prepared))
-        parts = [
-            self(side, prepared, rows[start : start + batch], None, scale).merged.cpu().numpy()
-            for start in range(0, len(rows), batch)
-        ]
+        parts = [e.merged.cpu().numpy() for e in self._embeddings(side, prepared, rows, batch, scale)]
+        dense = np.concatenate([np.zeros((0, self.dimensions), np.float32), *parts])
+        if self.exact is None or prepared.texts is None:
+            return dense
+        texts = [values for name, values in prepared.texts.items() if factor[name]]
+        exact = self.exact.vectors([[values[row] for values in texts] for row in rows.tolist()])
+        return self.exact.beside(dense, exact, side == "query")
+
+    @torch.no_grad()
+    def embed_fields(
+        self, side: Side, prepared: Prepared, rows: NDArray[np.int64] | None = None, batch: int = 256
+    ) -> dict[str, NDArray[np.float32]]:
+        """Field name → (n, D) float32 unit vectors of that field alone, zero where it is not there.
+
+        Arguments are those of `embed`.
+        """
+        parts = [e.fields.cpu().numpy() for e in self._embeddings(side, prepared, rows, batch, None)]
+        empty = np.zeros((0, len(self.fields[side]), self.dimensions), np.float32)
+        fields = np.concatenate([empty, *parts])
+        return {field.name: fields[:, number] for number, field in enumerate(self.fields[side])}
+
+    def _embeddings(
+        self,
+        side: Side,
+        prepared: Prepared,
+        rows: NDArray[np.int64] | None,
+        batch: int,
+        factors: Tensor | None,
+    ) -> Iterator[Embedding]:
+        """The embeddings of rows, some at a time, in evaluation mode."""
+        if rows is None:
+            rows = np.arange(len(prepared))
+        training = self.training
+        self.eval()
+        for start in range(0, len(rows), batch):
+            yield self(side, prepared, rows[start : start + batch], None, factors)
         self.train(training)
-        return np.concatenate(parts) if parts else np.zeros((0, self.dimensions), np.float32)
 
 
-def _column(tower: Tower, values: Sequence[Any], cache: Path | None) -> Column:
+def make_column(
+    prepare: Callable[[Sequence[Any], Path | None], Features], values: Sequence[Any], cache: Path | None
+) -> Column:
+    """A field's values made ready, each distinct one once, by a tower's `prepare`."""
     distinct: dict[Any, int] = {}
     value = np.array([distinct.setdefault(v, len(distinct)) for v in values], np.int64)
-    features = tower.prepare(list(distinct), cache)
+    features = prepare(list(distinct), cache)
     return Column(features, value, features.present[value])
 
 

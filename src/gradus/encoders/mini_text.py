@@ -89,6 +89,10 @@ class MiniText(Tower):
         bag = functional.embedding_bag(
             row, self.vectors, batch["offset"].to(row.dtype), mode="sum", per_sample_weights=weight
         )
+        return self.of_bag(bag)
+
+    def of_bag(self, bag: Tensor) -> Tensor:
+        """Vectors (b, size) of sums (b, size) of weighted subwords."""
         bag = functional.normalize(bag, dim=1) * self.size**0.5
         vectors: Tensor = self.linear(bag) + self.hidden(bag)
         return vectors

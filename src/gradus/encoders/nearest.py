@@ -27,10 +27,18 @@ def nearest(
     rows = max(1, BLOCK // len(documents))
     for start in range(0, len(queries), rows):
         products = queries[start : start + rows] @ documents.T
-        # Rows tied at the k-th place are all candidates, so that ties go by row and not by chance.
-        worst = np.partition(products, len(documents) - k, axis=1)[:, len(documents) - k]
-        for row, (product, least) in enumerate(zip(products, worst, strict=True), start):
-            candidates = np.flatnonzero(product >= least)
-            best = candidates[np.argsort(-product[candidates], kind="stable")[:k]]
-            order[row], scores[row] = best, product[best]
+        for row, product in enumerate(products, start):
+            order[row], scores[row] = largest(product, k)
     return order, scores
+
+
+def largest(scores: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The places of the k largest of (n,) scores, largest first, ties by place; and those scores."""
+    k = min(k, len(scores))
+    if k == 0:
+        return np.zeros(0, np.int64), scores[:0]
+    # Places tied at the k-th are all candidates, so that ties go by place and not by chance.
+    least = np.partition(scores, len(scores) - k)[len(scores) - k]
+    candidates = np.flatnonzero(scores >= least)
+    best = candidates[np.argsort(-scores[candidates], kind="stable")[:k]]
+    return best, scores[best]

@@ -1,8 +1,8 @@
 """A saved model: a folder that a person can read and that loads without running any code from it.
 
 `config.json` says what the model is made of, `model.safetensors` holds every parameter, `towers/` what the
-towers need beside them (vocabulary, tokenizer, configs), `residual.json` the ids of the documents that have a
-residual, `README.md` is the model card. No pickles.
+towers need beside them (vocabulary, tokenizer, configs), `residual.json` and `query_residual.json` the
+documents and queries that have a residual, `README.md` is the model card. No pickles.
 """
 
 import json
@@ -18,10 +18,11 @@ from torch import Tensor
 import gradus
 from gradus.catalog.fields import Field
 from gradus.encoders.encoder import SIDES, Encoder
+from gradus.encoders.exact_terms import ExactTerms
 from gradus.encoders.lora import merged_state
 from gradus.encoders.mini_image import MiniImage
 from gradus.encoders.mini_text import MiniText
-from gradus.encoders.residual import Residual
+from gradus.encoders.residual import FILE, QUERY_FILE, Residual
 from gradus.encoders.tower import Tower
 from gradus.errors import ModelError
 from gradus.files import atomic_folder
@@ -52,13 +53,17 @@ def save_model(
                 assert isinstance(tower, Tower)  # noqa: S101 - narrows ModuleDict's type
                 towers[key] = tower.save(place)
             if encoder.residual is not None:
-                encoder.residual.save(aside)
+                encoder.residual.save(aside / FILE)
+            if encoder.query_residual is not None:
+                encoder.query_residual.save(aside / QUERY_FILE)
             config = {
                 "format": FORMAT,
                 "gradus": gradus.__version__,
                 "dimensions": encoder.dimensions,
                 "learn_field_weights": encoder.learn_field_weights,
                 "residual": encoder.residual is not None,
+                "query_residual": encoder.query_residual is not None,
+                "exact_terms": encoder.exact.dimensions if encoder.exact is not None else 0,
                 "fields": {side: [asdict(field) for field in encoder.fields[side]] for side in SIDES},
                 "towers": towers,
             }
@@ -88,8 +93,14 @@ def load_model(folder: Path) -> Encoder:
         fields = {side: [Field(**field) for field in config["fields"][side]] for side in SIDES}
         towers = {key: _load_tower(folder / "towers" / key, part) for key, part in config["towers"].items()}
         dimensions = config["dimensions"]
-        residual = Residual.load(folder, dimensions) if config["residual"] else None
-        encoder = Encoder(fields, towers, dimensions, config["learn_field_weights"], residual)
+        residual, query_residual = (
+            Residual.load(folder / file, dimensions) if config.get(key) else None
+            for key, file in (("residual", FILE), ("query_residual", QUERY_FILE))
+        )
+        exact = ExactTerms(config["exact_terms"]) if config.get("exact_terms") else None
+        encoder = Encoder(
+            fields, towers, dimensions, config["learn_field_weights"], residual, query_residual, exact
+        )
         encoder.load_state_dict(load_file(folder / "model.safetensors"))
     except FileNotFoundError as error:
         # The reader of safetensors names no file.
@@ -127,7 +138,7 @@ def _card(encoder: Encoder, facts: Mapping[str, Any]) -> str:
     lines = [
         "# A Gradus model",
         "",
-        f"First-stage search model: queries and documents to unit vectors of {encoder.dimensions} numbers, "
+        f"First-stage search model: queries and documents to unit vectors of {encoder.length} numbers, "
         "ranked by their dot product.",
         "",
         f"- parameters: {parameters:,}",

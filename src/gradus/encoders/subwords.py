@@ -18,6 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,8 @@ from gradus.errors import ModelError
 _UNSPACED = re.compile(
     r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff々〆ー]+"
 )
-_NGRAMS = (3, 4, 5)
+_NGRAMS, _UNSPACED_NGRAMS = (3, 4, 5), (1, 2, 3)
+_UNSPACED_FACTOR = 0.5
 
 
 @cache
@@ -50,8 +52,8 @@ def _pieces_of_run(run: str) -> tuple[tuple[str, float], ...]:
     if run[0].isdigit():
         return ((run.replace(",", "."), 1.0),)
     if _UNSPACED.fullmatch(run):
-        grams = [run[i : i + n] for n in (1, 2, 3) for i in range(len(run) - n + 1)]
-        return tuple((gram, 0.5) for gram in grams)
+        grams = [run[i : i + n] for n in _UNSPACED_NGRAMS for i in range(len(run) - n + 1)]
+        return tuple((gram, _UNSPACED_FACTOR) for gram in grams)
     if _UNSPACED.search(run):
         parts = [part for part in re.split(f"({_UNSPACED.pattern})", run) if part]
         return tuple(piece for part in parts for piece in _pieces_of_run(part))
@@ -69,6 +71,40 @@ def pieces(text: str) -> list[tuple[str, float, int]]:
         if len(runs) > 1:
             found.append((f"={chunk}", 1.0, number))
         found.extend((piece, factor, number) for run in runs for piece, factor in _pieces_of_run(run))
+    return found
+
+
+def rules() -> dict[str, Any]:
+    """How `pieces` cuts, for other programs: its regular expressions and the lengths of its n-grams."""
+    chunk, run = _patterns()
+    return {
+        "chunk": chunk.pattern,
+        "run": run.pattern,
+        "unspaced": _UNSPACED.pattern,
+        "ngrams": list(_NGRAMS),
+        "unspaced_ngrams": list(_UNSPACED_NGRAMS),
+        "unspaced_factor": _UNSPACED_FACTOR,
+    }
+
+
+def terms(text: str) -> list[str]:
+    """The exact terms of a text, repeats kept: words, numbers and mixed chunks, each whole.
+
+    They are the subwords without the n-grams that forgive a typo. Where a script writes no spaces, pairs of
+    neighbouring characters stand for words.
+    """
+    found = []
+    chunks, in_chunk = _patterns()
+    for chunk in chunks.findall(normalise(text).casefold()):
+        runs = in_chunk.findall(chunk)
+        if len(runs) > 1:
+            found.append(f"={chunk}")
+        for run in runs:
+            for part in _UNSPACED.split(run):
+                if part:
+                    found.append(part.replace(",", ".") if part[0].isdigit() else f"<{part}>")
+            for part in _UNSPACED.findall(run):
+                found.extend(part[i : i + 2] for i in range(max(1, len(part) - 1)))
     return found
 
 

@@ -1,6 +1,6 @@
-"""Evaluation of a model's vectors on the cells of a split."""
+"""Evaluation of a model's vectors, or of any search, on the cells of a split."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,10 @@ from gradus.judgments.judgments import Judgments
 
 Rows = NDArray[np.int64]
 Vectors = NDArray[np.float32]
+
+Search = Callable[[Rows, Rows, int], tuple[Rows, Vectors]]
+"""From query rows (n,), the document rows (m,) that make the corpus, and a depth k, to the lists: places in
+the corpus and their scores, best first, both (n, min(k, m))."""
 
 
 def evaluate_cells(
@@ -42,15 +46,34 @@ def evaluate_cells(
     Raises:
         EvaluationError: An unknown metric.
     """
+
+    def search(query_rows: Rows, document_rows: Rows, k: int) -> tuple[Rows, Vectors]:
+        return nearest(queries[query_rows], documents[document_rows], k)
+
+    return evaluate_search(name, search, judgments, cells, metrics, depth)
+
+
+def evaluate_search(
+    name: str,
+    search: Search,
+    judgments: Judgments,
+    cells: Mapping[str, tuple[Rows, Rows]],
+    metrics: Sequence[str],
+    depth: int,
+) -> Evaluation:
+    """Measure what a search returns; arguments and the queries left out are those of `evaluate_cells`.
+
+    Raises:
+        EvaluationError: An unknown metric.
+    """
     parsed = [parse_metric(metric) for metric in metrics]
     results = {}
     for cell, (query_rows, document_rows) in cells.items():
         query_rows = answerable(judgments, query_rows, document_rows)
         if not len(query_rows):
             continue
-        ranked, order, scores = rank(
-            queries[query_rows], documents[document_rows], judgments, query_rows, document_rows, depth
-        )
+        order, scores = search(query_rows, document_rows, depth)
+        ranked = look_up(order, judgments, query_rows, document_rows)
         ids = [judgments.queries.ids[row] for row in query_rows]
         run = Run(
             name,
@@ -91,13 +114,25 @@ def rank(
         `document_rows`, and their dot products.
     """
     order, scores = nearest(queries, documents, depth)
+    return look_up(order, judgments, query_rows, document_rows), order, scores
+
+
+def look_up(order: Rows, judgments: Judgments, query_rows: Rows, document_rows: Rows) -> Ranked:
+    """The judged scores along lists.
+
+    Args:
+        order: (n, k) places in `document_rows`, best first.
+        judgments: The judged pairs.
+        query_rows: (n,) rows of `judgments.queries`.
+        document_rows: (m,) rows of `judgments.documents`: the corpus.
+    """
     place_of_query = np.full(len(judgments.queries), -1)
     place_of_query[query_rows] = np.arange(len(query_rows))
     place_of_document = np.full(len(judgments.documents), -1)
     place_of_document[document_rows] = np.arange(len(document_rows))
     query, document = place_of_query[judgments.query], place_of_document[judgments.document]
     inside = (query >= 0) & (document >= 0)
-    ranked = ranked_from_indices(
+    return ranked_from_indices(
         order,
         query[inside],
         document[inside],
@@ -105,4 +140,3 @@ def rank(
         len(query_rows),
         len(document_rows),
     )
-    return ranked, order, scores

@@ -12,6 +12,7 @@ from gradus.settings.search import (
     CatalogSettings,
     EncoderSettings,
     EvaluationSettings,
+    IndexSettings,
     JudgmentsSettings,
     ObjectiveSettings,
     QuerySettings,
@@ -19,7 +20,9 @@ from gradus.settings.search import (
     TrainingSettings,
 )
 from gradus.settings.section import Fields, Names, Numbers, section_name
+from gradus.settings.service import ServiceSettings
 from gradus.settings.settings import Settings, from_mapping, read_settings, section_classes, to_mapping
+from gradus.settings.sweep import SweepSettings
 
 __all__ = [
     "BusinessSettings",
@@ -31,14 +34,17 @@ __all__ = [
     "FusionSettings",
     "GradesSettings",
     "HierarchySettings",
+    "IndexSettings",
     "JudgmentsSettings",
     "LogSettings",
     "Names",
     "Numbers",
     "ObjectiveSettings",
     "QuerySettings",
+    "ServiceSettings",
     "Settings",
     "SplitSettings",
+    "SweepSettings",
     "TrainingSettings",
     "from_mapping",
     "read_settings",

@@ -76,6 +76,17 @@ class EncoderSettings(Section):
         "Shrinkage λ of the vectors that documents with evidence get beside their content; 0 for no such vectors.",
         minimum=0,
     )
+    query_residual: float = setting(
+        0.0,
+        "The same for queries that training knows, recognised by their text; 0 for no such vectors.",
+        minimum=0,
+    )
+    exact_terms: int = setting(
+        0,
+        "Dimensions beside the embedding's own for the exact words, numbers and codes of texts; "
+        "0 for none. Their share is chosen on the validation cells.",
+        minimum=0,
+    )
     separate: bool = setting(False, "Give queries and documents towers of their own.")
     freeze: bool = setting(False, "Train only projections and field weights, not pretrained towers.")
     layer_decay: float = setting(
@@ -84,20 +95,71 @@ class EncoderSettings(Section):
     lora_rank: int = setting(0, "Rank of LoRA adapters in pretrained towers; 0 trains them whole.", minimum=0)
 
 
+OBJECTIVES = (
+    *("many-to-many", "pairwise", "info-nce", "per-positive", "listwise", "rince", "lambda-loss"),
+    *("cosent", "bixse", "sigmoid"),
+)
+"""The names of the objectives; `gradus.objectives.registry`, which imports PyTorch, says what they are."""
+
+
 @dataclass(frozen=True)
 class ObjectiveSettings(Section):
     """The loss."""
 
-    name: str = setting("many-to-many", "The objective.", choices=("info-nce", "pairwise", "many-to-many"))
+    # Every objective takes the settings up to `modality_terms`. The others belong to some; where an objective
+    # does not take one, `gradus.training.task.kind_of` refuses any value but the default.
+    name: str = setting("many-to-many", "The objective.", choices=OBJECTIVES)
     weight: str = setting("linear", "Score-to-weight function, as `gradus weights` lists them.")
-    confidence: bool = setting(False, "Multiply each weight by the confidence of its interval.")
+    temperature: float = setting(
+        0.0, "Where the learned temperature τ starts; 0 takes the objective's own.", minimum=0, maximum=10
+    )
+    masked: str = setting(
+        "copies",
+        "What is no negative: judged pairs and copies of them by content (copies), judged pairs alone, or, "
+        "where batches are sampled pairs, nothing.",
+        choices=("copies", "judged", "nothing"),
+    )
+    matryoshka: tuple[str, ...] = setting(
+        (),
+        "Shorter lengths that embeddings are to serve when cut to, each with a weight if not 1: 32, 64=0.5.",
+    )
+    field_terms: float = setting(0.0, "λ of the per-field terms: L = L_merged + λ Σ_f L_f.", minimum=0)
+    modality_terms: float = setting(
+        0.0, "λ of the loss among merged, text-only and image-only embeddings.", minimum=0
+    )
+    confidence: bool = setting(
+        False, "Multiply each weight by the confidence of its interval. Not for info-nce."
+    )
+    directions: str = setting(
+        "both",
+        "Whether both sides ask, or only queries. Not for cosent, bixse and sigmoid.",
+        choices=("both", "query"),
+    )
+    per_query: bool = setting(
+        False,
+        "Let every query count the same, however much is judged. Only for many-to-many and per-positive.",
+    )
     denominator: str = setting(
         "lower",
         "What a positive competes with in many-to-many: all, unjudged, or documents of lower weight.",
         choices=("all", "unjudged", "lower"),
     )
-    temperature: float = setting(0.07, "Where the learned temperature τ starts.", minimum=0.001, maximum=10)
-    field_terms: float = setting(0.0, "λ of the per-field terms: L = L_merged + λ Σ_f L_f.", minimum=0)
+    target_temperature: float = setting(
+        0.1, "Temperature of the weights in listwise: lower asks for wider gaps.", minimum=0.001
+    )
+    info_nce_term: float = setting(
+        0.3, "λ of listwise's InfoNCE term, which holds judged documents above unjudged ones.", minimum=0
+    )
+    ranks: int = setting(4, "Ranks that rince cuts weights into.", minimum=1, maximum=100)
+    rank_temperatures: float = setting(
+        2.0, "Temperature of rince's last rank over that of its first.", minimum=1
+    )
+    rank_sums: str = setting(
+        "in",
+        "Whether rince asks for any positive of a rank (in), all (out), or all of the first and any of the others.",
+        choices=("in", "out", "out-in"),
+    )
+    bias: float = setting(-3.0, "Where the learned bias of bixse and sigmoid starts.")
 
 
 @dataclass(frozen=True)
@@ -105,8 +167,16 @@ class TrainingSettings(Section):
     """The loop."""
 
     minutes: float = setting(0.0, "Stop after this much training time; 0 goes by epochs.", minimum=0)
-    epochs: int = setting(40, "Passes over the training documents (pairs, for pairwise).", minimum=1)
-    batch: int = setting(512, "Documents in a many-to-many batch; pairs in a pairwise one.", minimum=2)
+    epochs: int = setting(
+        40, "Passes over the training documents (pairs, for pairwise and info-nce).", minimum=1
+    )
+    batch: int = setting(512, "Documents in a batch; pairs, for pairwise and info-nce.", minimum=2)
+    chunk: int = setting(
+        0,
+        "Rows of a side that the towers encode at a time: a batch of any size in the memory of one chunk, "
+        "for a second forward pass; 0 for all at once.",
+        minimum=0,
+    )
     learning_rate: float = setting(0.003, "Peak learning rate of AdamW.", minimum=0)
     pretrained_learning_rate: float = setting(
         2e-5, "Peak learning rate of pretrained towers, at their top layer.", minimum=0
@@ -129,7 +199,11 @@ class TrainingSettings(Section):
     precision: str = setting(
         "auto",
         "What towers compute in; auto takes bfloat16 where it is fast.",
-        choices=("auto", "float32", "bfloat16"),
+        choices=("auto", "float32", "bfloat16", "float16"),
+    )
+    gradient_checkpointing: bool = setting(
+        False,
+        "Keep little of what pretrained towers compute for the backward pass; compute it again instead.",
     )
     tensorboard: bool = setting(False, "Also write the metrics for TensorBoard.")
 
@@ -142,3 +216,18 @@ class EvaluationSettings(Section):
         ("nDCG@10", "ERR(max=4)@10", "RBP(p=0.9)", "R@10", "Judged@10"), "Metrics, the first one leading."
     )
     depth: int = setting(100, "How many documents a run holds per query.", minimum=1)
+
+
+@dataclass(frozen=True)
+class IndexSettings(Section):
+    """Where documents' vectors are searched."""
+
+    backend: str = setting(
+        "exact",
+        "exact computes every score; hnsw has a graph for more than some 50,000 documents; the others are servers.",
+        choices=("exact", "hnsw", "qdrant", "pgvector", "milvus"),
+    )
+    path: str = setting("index", "Folder of the index's versions.")
+    url: str = setting("", "Address of the server: http://host:6333, postgresql://user@host/database.")
+    prefix: str = setting("gradus", "What the names of collections or tables on a server begin with.")
+    keep: int = setting(3, "Versions that stay: the live one, and those to go back to.", minimum=1)

@@ -25,6 +25,7 @@ from gradus.settings.search import (
     CatalogSettings,
     EncoderSettings,
     EvaluationSettings,
+    IndexSettings,
     JudgmentsSettings,
     ObjectiveSettings,
     QuerySettings,
@@ -32,6 +33,8 @@ from gradus.settings.search import (
     TrainingSettings,
 )
 from gradus.settings.section import Section
+from gradus.settings.service import ServiceSettings
+from gradus.settings.sweep import SweepSettings
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Settings:
     encoder: EncoderSettings = dataclasses.field(default_factory=EncoderSettings)
     objective: ObjectiveSettings = dataclasses.field(default_factory=ObjectiveSettings)
     training: TrainingSettings = dataclasses.field(default_factory=TrainingSettings)
+    sweep: SweepSettings = dataclasses.field(default_factory=SweepSettings)
     evaluation: EvaluationSettings = dataclasses.field(default_factory=EvaluationSettings)
     log: LogSettings = dataclasses.field(default_factory=LogSettings)
     clicks: ClicksSettings = dataclasses.field(default_factory=ClicksSettings)
@@ -56,6 +60,8 @@ class Settings:
     business: BusinessSettings = dataclasses.field(default_factory=BusinessSettings)
     hierarchy: HierarchySettings = dataclasses.field(default_factory=HierarchySettings)
     fusion: FusionSettings = dataclasses.field(default_factory=FusionSettings)
+    index: IndexSettings = dataclasses.field(default_factory=IndexSettings)
+    service: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
     root: Path = Path()
 
     def resolve(self, path: str) -> Path:

@@ -16,7 +16,8 @@ from gradus.catalog.image_cache import cache_folder
 from gradus.catalog.table import Table
 from gradus.encoders.build import build_encoder
 from gradus.encoders.encoder import Encoder, Prepared, Side
-from gradus.encoders.saving import save_model
+from gradus.encoders.exact_terms import SHARES
+from gradus.encoders.saving import load_model, save_model
 from gradus.encoders.words import as_text
 from gradus.errors import ModelError, SettingsError
 from gradus.evaluation.cells import answerable, rank
@@ -26,9 +27,12 @@ from gradus.judgments.weights import apply_weights
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
 from gradus.training.batches import Batches, ManyToManyBatches, PairBatches
+from gradus.training.distributed import Group, joined
 from gradus.training.loop import Clock, Run
+from gradus.training.masking import masked
 from gradus.training.optimizer import device_of
-from gradus.training.task import Task
+from gradus.training.task import Task, kind_of
+from gradus.training.views import Views
 from gradus.workflow.data import Data, load_data
 
 VALIDATION_METRIC = "nDCG@10"
@@ -75,7 +79,7 @@ def train(
     data: Data | None = None,
     clock: Clock = time.monotonic,
 ) -> TrainingSummary:
-    """Train a model on the judgments.
+    """Train a model on the judgments; in every process of a launcher (torchrun) together with the others.
 
     Args:
         settings: What to train, on what, how.
@@ -90,38 +94,33 @@ def train(
     """
     if not resume and (out / "model").exists():
         raise ModelError(f"{out} holds a model already; name another folder, or resume its training")
-    if resume:
-        remove_leftovers(out / "model")
-    data = data or load_data(settings)
+    device = device_of(settings.training.device)
+    with joined(device) as group:
+        if resume and group.first:
+            remove_leftovers(out / "model")
+        shown = progress if group.first else silent
+        return _train(settings, out, resume, shown, data or load_data(settings), clock, device, group)
+
+
+def _train(
+    settings: Settings,
+    out: Path,
+    resume: bool,
+    progress: Progress,
+    data: Data,
+    clock: Clock,
+    device: torch.device,
+    group: Group,
+) -> TrainingSummary:
     judgments, split = data.judgments, data.split
-    fields: dict[Side, Sequence[Field]] = {
-        "query": judgments.queries.encoded,
-        "document": data.documents.encoded,
-    }
     torch.manual_seed(settings.training.seed)
     batches = make_batches(data, settings)
-    evidence = [data.documents.ids[row] for row in np.unique(batches.document)]
-    progress("preparing", 0, 3, "vocabulary")
-    seen = list(_training_values(data))
-    cache = cache_folder(settings)
-    encoder = build_encoder(
-        settings.encoder,
-        fields,
-        (value for field, value in seen if field.type != "image"),
-        [value for field, value in seen if field.type == "image"],
-        evidence,
-        cache,
-    )
-    encoder.to(device_of(settings.training.device))
-    progress("preparing", 1, 3, "queries")
-    queries = encoder.prepare("query", judgments.queries, cache)
-    progress("preparing", 2, 3, "documents")
-    documents = encoder.prepare("document", data.documents, cache)
-    progress("preparing", 3, 3, "")
+    with group.in_turn():
+        encoder, queries, documents = _prepared(data, settings, batches, device, progress)
     unusable = _unusable_images("query", judgments.queries, encoder, queries) + _unusable_images(
         "document", data.documents, encoder, documents
     )
-    task = Task(encoder, settings.objective, queries, documents)
+    task = Task(encoder, settings.objective, queries, documents).to(device)
     facts = {
         "documents": len(data.documents),
         "training pairs": int(split.training(judgments).sum()),
@@ -146,8 +145,16 @@ def train(
         resume=resume,
         progress=progress,
         clock=clock,
+        group=group,
     )
     outcome = run.fit()
+    if group.first and encoder.exact is not None and validation.cells:
+        kept = load_model(out / "model")
+        assert kept.exact is not None  # noqa: S101 - narrows the type
+        chosen = _Validation(data, kept, queries, documents, settings.split.seed).best_share()
+        kept.exact.share.fill_(chosen)
+        temperature = {"temperature": round(task.temperature, 4), "share of exact terms": chosen}
+        save_model(kept, out / "model", facts | temperature)
     return TrainingSummary(
         out / "model",
         outcome.best,
@@ -160,8 +167,43 @@ def train(
     )
 
 
+def _prepared(
+    data: Data, settings: Settings, batches: Batches, device: torch.device, progress: Progress
+) -> tuple[Encoder, Prepared, Prepared]:
+    """A new encoder, and the queries and documents that it has made ready."""
+    fields: dict[Side, Sequence[Field]] = {
+        "query": data.judgments.queries.encoded,
+        "document": data.documents.encoded,
+    }
+    progress("preparing", 0, 3, "vocabulary")
+    seen = list(_training_values(data))
+    cache = cache_folder(settings)
+    encoder = build_encoder(
+        settings.encoder,
+        fields,
+        (value for field, value in seen if field.type != "image"),
+        [value for field, value in seen if field.type == "image"],
+        [data.documents.ids[row] for row in np.unique(batches.document)],
+        data.judgments.queries.take(np.unique(batches.query)),
+        cache,
+    )
+    Views(settings.objective, encoder)  # refuses what does not fit before all pictures are decoded
+    encoder.to(device)
+    progress("preparing", 1, 3, "queries")
+    queries = encoder.prepare("query", data.judgments.queries, cache)
+    progress("preparing", 2, 3, "documents")
+    documents = encoder.prepare("document", data.documents, cache)
+    progress("preparing", 3, 3, "")
+    return encoder, queries, documents
+
+
 def make_batches(data: Data, settings: Settings) -> Batches:
-    """The batches of the training pairs, weighted as the objective asks."""
+    """The batches of the training pairs, made and weighted as the objective asks.
+
+    Raises:
+        SettingsError: A setting does not fit the objective, or leaves nothing to train on.
+    """
+    kind = kind_of(settings.objective)
     judgments = data.judgments.take(data.split.training(data.judgments))
     weight = apply_weights(settings.objective.weight, judgments.score, judgments.query)
     if not (weight > 0).any():
@@ -174,8 +216,9 @@ def make_batches(data: Data, settings: Settings) -> Batches:
             raise SettingsError(
                 "objective.confidence leaves no training pair a weight above 0: every interval goes from 0 to 1"
             )
-    kind = ManyToManyBatches if settings.objective.name == "many-to-many" else PairBatches
-    return kind(judgments.query, judgments.document, weight, settings.training.batch)
+    make = ManyToManyBatches if kind.batches == "many-to-many" else PairBatches
+    batches = make(judgments.query, judgments.document, weight, settings.training.batch)
+    return masked(batches, settings.objective.masked, judgments.queries, data.documents)
 
 
 def _unusable_images(side: Side, table: Table, encoder: Encoder, prepared: Prepared) -> int:
@@ -222,15 +265,37 @@ class _Validation:
         answerables = [(answerable(self.judgments, q, d), d) for q, d in cells]
         self.cells = [(q, d) for q, d in answerables if len(q)]
 
+        none = np.zeros(0, np.int64)
+        self.query_rows = np.unique(np.concatenate([none, *(q for q, _ in self.cells)]))
+        self.document_rows = np.unique(np.concatenate([none, *(d for _, d in self.cells)]))
+
     def measure(self) -> float:
         """The metric of the encoder as it is."""
-        query_rows = np.unique(np.concatenate([q for q, _ in self.cells]))
-        document_rows = np.unique(np.concatenate([d for _, d in self.cells]))
-        queries = self.encoder.embed("query", self.queries, query_rows)
-        documents = self.encoder.embed("document", self.documents, document_rows)
+        return self._mean(*self._embedded())
+
+    def best_share(self) -> float:
+        """The share of the exact terms, among `SHARES`, that the metric likes best; the least of equals."""
+        exact = self.encoder.exact
+        assert exact is not None  # noqa: S101 - narrows the type
+        queries, documents = self._embedded()
+        values = [
+            self._mean(exact.reshared(queries, share), exact.reshared(documents, share)) for share in SHARES
+        ]
+        return SHARES[int(np.argmax(values))]
+
+    def _embedded(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return (
+            self.encoder.embed("query", self.queries, self.query_rows),
+            self.encoder.embed("document", self.documents, self.document_rows),
+        )
+
+    def _mean(self, queries: NDArray[np.float32], documents: NDArray[np.float32]) -> float:
         values = []
         for q, d in self.cells:
-            here = queries[np.searchsorted(query_rows, q)], documents[np.searchsorted(document_rows, d)]
+            here = (
+                queries[np.searchsorted(self.query_rows, q)],
+                documents[np.searchsorted(self.document_rows, d)],
+            )
             values.append(np.nanmean(self.metric(rank(*here, self.judgments, q, d, 10)[0])))
         return float(np.mean(values))
 

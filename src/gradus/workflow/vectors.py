@@ -49,7 +49,7 @@ def document_vectors(
     count = len(documents)
     progress("embedding", 0, count, "decoding pictures" if _has_images(encoder) else "")
     prepared = encoder.prepare("document", documents, cache_folder(settings))
-    vectors = np.zeros((count, encoder.dimensions), np.float32)
+    vectors = np.zeros((count, encoder.length), np.float32)
     for start in range(0, count, _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, count))
         vectors[rows] = encoder.embed("document", prepared, rows)

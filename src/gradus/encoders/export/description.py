@@ -11,6 +11,15 @@ from gradus.encoders.export.graph import OUTPUT, SideGraph, TowerGraph
 from gradus.encoders.export.reader import BATCH
 from gradus.encoders.export.vectors_file import write_vectors
 
+_RESIDUALS: tuple[tuple[Side, str, str], ...] = (
+    ("document", "residual", "its id"),
+    (
+        "query",
+        "query_residual",
+        "the JSON list of its fields' texts (NFKC, spaces collapsed, casefolded) where it has no picture",
+    ),
+)
+
 
 def describe(
     encoder: Encoder, sides: Mapping[Side, SideGraph], towers: Mapping[str, TowerGraph], folder: Path
@@ -29,13 +38,15 @@ def describe(
         | {f"{key}.onnx": {"inputs": _inputs(tower, key)} for key, tower in towers.items()},
         "preprocessing": {key: tower.reader.describe(folder / key) for key, tower in towers.items()},
     }
-    if encoder.residual is not None:
-        vectors = encoder.residual.vectors.detach().numpy()
-        write_vectors(folder / "residual.parquet", encoder.residual.ids, vectors, {})
-        about["residual"] = {
-            "file": "residual.parquet",
-            "use": "a document listed there has the vector normalise(that of document.onnx + its residual)",
-        }
+    for side, name, known_by in _RESIDUALS:
+        residual = encoder.residual_of(side)
+        if residual is not None:
+            write_vectors(folder / f"{name}.parquet", residual.ids, residual.vectors.detach().numpy(), {})
+            about[name] = {
+                "file": f"{name}.parquet",
+                "use": f"a {side} listed there, by {known_by}, has the vector "
+                f"normalise(that of {side}.onnx + its residual)",
+            }
     return about
 
 

@@ -18,7 +18,7 @@ class OnnxEncoder:
 
     Args:
         folder: Holds a graph per side.
-        encoder: The model that they were made of; it prepares the tables and knows the residual.
+        encoder: The model that they were made of; it prepares the tables and knows the residuals.
     """
 
     def __init__(self, folder: Path, encoder: Encoder) -> None:
@@ -33,15 +33,16 @@ class OnnxEncoder:
     def embed(
         self, side: Side, prepared: Prepared, rows: NDArray[np.int64] | None = None, batch: int = 64
     ) -> NDArray[np.float32]:
-        """Unit vectors (n, D) of rows, with the residual of known documents, as `Encoder.embed` gives them."""
+        """Unit vectors (n, D) of rows, with the residuals of known rows, as `Encoder.embed` gives them."""
         rows = np.arange(len(prepared)) if rows is None else rows
         vectors = np.zeros((len(rows), self.encoder.dimensions), np.float32)
         for start in range(0, len(rows), batch):
             some = rows[start : start + batch]
             vectors[start : start + batch] = self.sessions[side](self.graphs[side].arrays(prepared, some))
-        if side == "document" and self.encoder.residual is not None:
+        residual = self.encoder.residual_of(side)
+        if residual is not None:
             with torch.no_grad():
-                known, _ = self.encoder.residual(torch.from_numpy(vectors), prepared.evidence[rows], None)
+                known, _ = residual(torch.from_numpy(vectors), prepared.evidence[rows], None)
             vectors = known.numpy()
         return vectors
 
@@ -59,6 +60,4 @@ def readable(
         field.name: make_column(tower.reader.prepare, as_text(field, table.columns[field.name]), cache)
         for field, tower in zip(encoder.fields[side], graph.owners, strict=True)
     }
-    if side == "document" and encoder.residual is not None:
-        return Prepared(columns, encoder.residual.rows(table.ids))
-    return Prepared(columns, np.full(len(table), -1))
+    return Prepared(columns, encoder.evidence(side, table))

@@ -4,11 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradus.errors import SearchError
 from gradus.search.index.filters import Filter, Value
 
 Vectors = NDArray[np.float32]
@@ -26,6 +27,15 @@ class Schema:
     dimensions: int
     attributes: Mapping[str, Literal["category", "number"]] = field(default_factory=dict)
 
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {"dimensions": self.dimensions, "attributes": dict(self.attributes)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """What `as_dict` gave."""
+        return cls(values["dimensions"], values["attributes"])
+
 
 @dataclass(frozen=True)
 class Documents:
@@ -34,12 +44,15 @@ class Documents:
     Attributes:
         ids: Their ids, each once.
         vectors: (n, D).
-        attributes: Field → n values, `None` where a document has none.
+        attributes: Field → n values, `None` where a document has none. Fields without a column have no values.
     """
 
     ids: Sequence[str]
     vectors: Vectors
     attributes: Mapping[str, Sequence[Value | None]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.ids)
 
 
 @dataclass(frozen=True)
@@ -64,7 +77,7 @@ class Index(ABC):
         """Add documents, or replace those with the same ids.
 
         Raises:
-            SearchError: Vectors or attributes do not fit the schema.
+            SearchError: Ids, vectors or attributes do not fit the schema; the index was opened for reading.
         """
 
     @abstractmethod
@@ -73,16 +86,47 @@ class Index(ABC):
 
     @abstractmethod
     def search(self, queries: Vectors, k: int, where: Filter | None = None) -> list[Found]:
-        """The k documents of largest dot product for each of (n, D) queries, among those that the filter admits."""
+        """The k documents of largest dot product for each of (n, D) queries, among those that the filter admits.
+
+        Fewer come back where fewer are admitted.
+
+        Raises:
+            SearchError: The queries have another length, or the filter does not fit the schema.
+        """
 
     @abstractmethod
     def count(self, where: Filter | None = None) -> int:
         """How many documents there are, or meet a filter."""
 
     @abstractmethod
+    def documents(self) -> Documents:
+        """Everything it holds, in memory: what `create_index` makes the same index of, with any backend."""
+
+    @abstractmethod
     def snapshot(self, folder: Path) -> None:
-        """Write everything to a new folder, from which `open_index` makes the same index."""
+        """Write everything to a new folder.
+
+        `open_index` opens it with the same backend where that is an embedded one, otherwise with `exact`.
+
+        Raises:
+            SearchError: The folder is there already.
+        """
 
     @abstractmethod
     def close(self) -> None:
         """Let go of files and connections."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        return self.count()
+
+
+def require_new(folder: Path) -> None:
+    """Raise a SearchError where something lies that a new index or a snapshot would overwrite."""
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise SearchError(f"{folder} is there already; name a new folder")

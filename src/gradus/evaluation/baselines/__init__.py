@@ -1,0 +1,1 @@
+"""Systems to compare with: what a search is without a trained model."""

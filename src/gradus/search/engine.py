@@ -1,0 +1,136 @@
+"""The engine: an encoder, an index and a catalogue that belong together, and what they answer."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradus.catalog.images import MAX_PIXELS
+from gradus.catalog.table import ImageSource, Table
+from gradus.catalog.text import normalise
+from gradus.encoders.encoder import Encoder
+from gradus.errors import SearchError
+from gradus.search.facets import Facets
+from gradus.search.index.filters import Between, Filter, OneOf
+from gradus.search.index.index import Index
+from gradus.search.query import Query, as_query, as_table, plain
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A document that was found.
+
+    Attributes:
+        doc_id: Its id.
+        score: Its dot product with the query, −1 to 1.
+        fields: Its fields as far as they are there.
+    """
+
+    doc_id: str
+    score: float
+    fields: dict[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON; a picture as its path, or as `true` where the catalogue holds its bytes."""
+        fields = {name: plain(value) for name, value in self.fields.items()}
+        return {"doc_id": self.doc_id, "score": round(self.score, 6), "fields": fields}
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Answers queries. May be used by several threads at once.
+
+    Attributes:
+        encoder: Embeds queries.
+        index: Holds the documents' vectors.
+        documents: The catalogue: what is shown, and what filters and facets go by.
+        version: Names this model with these documents; equal contents have equal versions.
+
+    Raises:
+        SearchError: The index holds vectors of another length than the encoder's.
+    """
+
+    encoder: Encoder
+    index: Index
+    documents: Table
+    version: str
+
+    def __post_init__(self) -> None:
+        if self.index.schema.dimensions != self.encoder.length:
+            raise SearchError(
+                f"the index holds vectors of {self.index.schema.dimensions} numbers, the model makes "
+                f"{self.encoder.length}; index the catalogue again with this model"
+            )
+
+    def ask(
+        self,
+        text: str | None = None,
+        image: ImageSource | None = None,
+        factors: Mapping[str, float] | None = None,
+        pixels: int = MAX_PIXELS,
+    ) -> Query:
+        """The query of a text, a picture or both; arguments and errors as for `as_query`."""
+        return as_query(self.encoder, text, image, factors, pixels)
+
+    def embed(self, queries: Sequence[Query]) -> NDArray[np.float32]:
+        """The vectors (n, D) of queries; zero for one in which the encoder finds nothing to read."""
+        vectors = np.zeros((len(queries), self.encoder.length), np.float32)
+        prepared = self.encoder.prepare("query", as_table(self.encoder, queries))
+        alike: dict[tuple[tuple[str, float], ...], list[int]] = defaultdict(list)
+        for row, query in enumerate(queries):
+            alike[tuple(sorted(query.factors.items()))].append(row)
+        for factors, rows in alike.items():
+            vectors[rows] = self.encoder.embed("query", prepared, np.array(rows), factors=dict(factors))
+        return vectors
+
+    def find(self, vector: NDArray[np.float32], k: int, where: Filter | None = None) -> list[Hit]:
+        """The k best documents for a query's vector (D,), among those that a filter admits.
+
+        A zero vector finds nothing: every document would be as good as any other. Documents that the index has
+        and the catalogue does not are left out.
+        """
+        if not vector.any():
+            return []
+        found = self.index.search(vector[None], k, where)[0]
+        return [
+            Hit(doc_id, score, self.documents.record(self.documents.row_of[doc_id]))
+            for doc_id, score in zip(found.ids, found.scores, strict=True)
+            if doc_id in self.documents.row_of
+        ]
+
+    def where(self, conditions: Mapping[str, Sequence[str] | tuple[float, float]]) -> Filter:
+        """A filter of plain values: a category's admitted values, or a number's bounds.
+
+        Raises:
+            SearchError: No field of that name that can be filtered by, or a condition of the other type.
+        """
+        types = {f.name: f.type for f in self.documents.fields if f.type in ("category", "number")}
+        made: dict[str, OneOf | Between] = {}
+        for field, condition in conditions.items():
+            if field not in types:
+                known = ", ".join(types) or "none"
+                raise SearchError(f"no field {field!r} to filter by; there are: {known}")
+            if isinstance(condition, tuple) != (types[field] == "number"):
+                wanted = "bounds" if types[field] == "number" else "a list of values"
+                raise SearchError(f"the {types[field]} field {field!r} is filtered by {wanted}")
+            if isinstance(condition, tuple):
+                low, high = condition
+                if not low <= high:
+                    raise SearchError(f"the bounds of {field!r} are {low} and {high}: nothing lies between")
+                made[field] = Between(low, high)
+            else:
+                made[field] = OneOf(frozenset(normalise(value) for value in condition))
+        return made
+
+    @cached_property
+    def facets(self) -> Facets:
+        """Counts of categories' values."""
+        return Facets(self.documents)
+
+    def close(self) -> None:
+        """Let go of the index."""
+        self.index.close()

@@ -1,0 +1,137 @@
+"""`POST /search`."""
+
+import hashlib
+import uuid
+from typing import Any
+from urllib.parse import quote
+
+from fastapi import Depends, FastAPI, Request
+from starlette.responses import JSONResponse, Response
+
+from gradus.catalog.fields import Field
+from gradus.search.engine import Engine, Hit
+from gradus.search.service.bodies import FORM, described, media_type, problems, read_form, read_json
+from gradus.search.service.feedback import moment
+from gradus.search.service.models import Bounds, SearchRequest, SearchResponse
+from gradus.search.service.security import BEARER
+from gradus.search.service.state import Service
+
+APPLICATION = "gradus"
+"""What the log calls the application that was searched."""
+
+
+def add_search(app: FastAPI, service: Service) -> None:
+    """Add the route."""
+
+    @app.post(
+        "/search",
+        dependencies=[Depends(service.guard.needs("search")), Depends(BEARER)],
+        responses={200: {"model": SearchResponse}, **problems(400, 404, 413, 415, 422)},
+        openapi_extra=described(SearchRequest, form=True),
+        response_class=JSONResponse,
+    )
+    async def search(request: Request) -> Response:
+        """Find the best documents for a text, a picture, or both."""
+        picture: bytes | None = None
+        if media_type(request) == FORM:
+            asked, picture = await read_form(request)
+        else:
+            asked = await read_json(request, SearchRequest)
+        return JSONResponse(await _answer(service, asked, picture))
+
+
+async def _answer(service: Service, asked: SearchRequest, picture: bytes | None) -> dict[str, Any]:
+    """Search, and record what was shown."""
+    stage = service.metrics.stages.labels
+    with service.live.use(asked.version) as version:
+        engine = version.engine
+        where = engine.where({name: _condition(given) for name, given in asked.filters.items()})
+        for name in asked.facets:
+            engine.facets.require(name)
+
+        def ask() -> Any:
+            pixels = int(service.settings.megapixels * 1e6)
+            return engine.ask(asked.text, picture, asked.weights, pixels)
+
+        # Decoding a picture takes long, and must not hold the others up.
+        query = ask() if picture is None else await version.run(ask)
+        with stage("encode").time():
+            vector = await version.vector(query)
+
+        def find() -> tuple[list[Hit], dict[str, dict[str, int]]]:
+            counts = {name: engine.facets.count(name, where) for name in asked.facets}
+            return engine.find(vector, asked.k, where), counts
+
+        with stage("index").time():
+            hits, facets = await version.run(find)
+    query_id = uuid.uuid4().hex
+    service.record("query", [_recorded(asked, picture, query_id, engine.version, hits)])
+    return {
+        "query_id": query_id,
+        "version": engine.version,
+        "hits": [
+            {
+                "doc_id": hit.doc_id,
+                "position": position,
+                "score": round(hit.score, 6),
+                "fields": shown(engine, hit.doc_id, hit.fields),
+            }
+            for position, hit in enumerate(hits, 1)
+        ],
+        "facets": facets,
+    }
+
+
+def shown(engine: Engine, doc_id: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """A document's fields as callers see them: a picture as the address that shows it, never as a path."""
+    types = {field.name: field.type for field in engine.documents.fields}
+    return {
+        name: image_address(doc_id, name) if types[name] == "image" else value
+        for name, value in fields.items()
+    }
+
+
+def image_address(doc_id: str, field: str) -> str:
+    """Where a document's picture is shown."""
+    return f"/documents/{quote(doc_id, safe='')}/image?field={quote(field, safe='')}"
+
+
+def image_fields(engine: Engine) -> list[Field]:
+    """The fields that hold pictures."""
+    return [field for field in engine.documents.fields if field.type == "image"]
+
+
+def _condition(given: list[str] | Bounds) -> list[str] | tuple[float, float]:
+    if isinstance(given, list):
+        return given
+    low = float("-inf") if given.low is None else given.low
+    high = float("inf") if given.high is None else given.high
+    return low, high
+
+
+def _recorded(
+    asked: SearchRequest, picture: bytes | None, query_id: str, version: str, hits: list[Hit]
+) -> dict[str, Any]:
+    """A search as UBI records it. A picture is known by its digest alone."""
+    attributes: dict[str, Any] = {"version": version, "k": asked.k}
+    if picture is not None:
+        attributes["image"] = hashlib.blake2b(picture, digest_size=16).hexdigest()
+    if asked.weights:
+        attributes["weights"] = asked.weights
+    if asked.filters:
+        attributes["filters"] = {
+            name: given if isinstance(given, list) else given.model_dump(exclude_none=True)
+            for name, given in asked.filters.items()
+        }
+    return {
+        "application": APPLICATION,
+        "query_id": query_id,
+        "client_id": asked.client_id,
+        "session_id": asked.session_id,
+        "user_query": asked.text or "",
+        "object_id_field": "doc_id",
+        "query_response_id": query_id,
+        "query_response_hit_ids": [hit.doc_id for hit in hits],
+        "query_attributes": attributes,
+        "timestamp": moment(),
+    }

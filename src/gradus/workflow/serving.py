@@ -1,0 +1,153 @@
+"""Serving: a model and a catalogue behind HTTP, until told to stop."""
+
+import hashlib
+import logging
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from gradus.catalog.read import open_catalog
+from gradus.catalog.table import Table
+from gradus.encoders.saving import load_model, model_folder
+from gradus.errors import MissingExtraError, SettingsError
+from gradus.progress import Progress, silent
+from gradus.search.engine import Engine
+from gradus.search.index.backends import create_index, open_index
+from gradus.search.index.index import Documents, Schema, Vectors
+from gradus.settings import Settings
+from gradus.workflow.vectors import KEPT, document_vectors
+
+_BACKLOG = 2048
+"""Connections that the system holds until the service takes them."""
+
+
+def load_engine(settings: Settings, model: Path, progress: Progress = silent) -> Engine:
+    """An engine of a model and the catalogue, as both lie on the disk now.
+
+    Its index is kept in `.gradus/index/`, under the engine's version, and mapped into memory from there, so that
+    services of one machine share it.
+
+    Args:
+        settings: Name the catalogue.
+        model: A model's folder, or a training run's.
+        progress: Told about the documents, where they have to be embedded first.
+
+    Raises:
+        ModelError: The model cannot be read, or the catalogue lacks a field that it reads.
+        CatalogError: The catalogue cannot be read.
+        SearchError: The index that is kept is damaged; remove its folder.
+    """
+    encoder = load_model(model)
+    documents = open_catalog(settings)
+    vectors = document_vectors(settings, model, encoder, documents, progress)
+    version = _version(model_folder(model), documents, vectors)
+    folder = settings.resolve(".gradus/index") / version
+    if not folder.exists():
+        # What only narrows a search is in the index as well.
+        filtered = {f.name: f.type for f in documents.fields if f.type == "category" or f.type == "number"}
+        columns = {name: documents.columns[name] for name in filtered}
+        made = Documents(documents.ids, vectors, columns)
+        create_index("exact", str(folder), Schema(encoder.length, filtered), made).close()
+    folder.touch()  # it is of use: others go first
+    for old in sorted(folder.parent.iterdir(), key=lambda kept: -kept.stat().st_mtime_ns)[KEPT:]:
+        shutil.rmtree(old, ignore_errors=True)
+    return Engine(encoder, open_index("exact", str(folder), read_only=True), documents, version)
+
+
+def serve(
+    settings: Settings,
+    model: Path,
+    *,
+    progress: Progress = silent,
+    told: Callable[[str], None] = lambda url: None,
+) -> None:
+    """Serve until SIGTERM or SIGINT; requests under way then get `service.drain` seconds to finish.
+
+    SIGHUP, like `POST /admin/swap`, loads model and catalogue anew and swaps them in.
+
+    Args:
+        settings: `[service]`, and what `load_engine` needs.
+        model: A model's folder, or a training run's.
+        progress: As for `load_engine`.
+        told: Called with the service's address once it can be asked.
+
+    Raises:
+        SettingsError: `service.host` can be reached from elsewhere and there are no keys, or it is no address here.
+        MissingExtraError: The web stack is not installed.
+        GradusError: As for `load_engine`; or the file of keys cannot be read.
+        OSError: The log's folder cannot be written.
+    """
+    try:
+        import uvicorn
+
+        from gradus.search.service.app import create_app
+        from gradus.search.service.feedback import UbiLog
+        from gradus.search.service.security import is_loopback
+    except ImportError:
+        raise MissingExtraError("the service", "serve") from None
+    from gradus.search.service.keys import Keys, read_keys
+
+    service = settings.service
+    if not service.keys and not is_loopback(service.host):
+        raise SettingsError(
+            f"service.host is {service.host!r}, which others can reach, and service.keys is empty; make a key with "
+            "gradus key NAME, and name its file"
+        )
+    keys = read_keys(settings.resolve(service.keys)) if service.keys else Keys()
+    listening = _listen(service.host, service.port)
+    try:
+        engine = load_engine(settings, model, progress)
+        log = UbiLog(settings.resolve(service.log)) if service.log else None
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
+        app = create_app(engine, lambda: load_engine(settings, model), service, keys, log)
+        host, port = listening.getsockname()[:2]
+        listening.listen(_BACKLOG)  # from here on, who connects is answered
+        told(f"http://{f'[{host}]' if ':' in host else host}:{port}")
+        uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,  # searches are in the log of searches, with no addresses
+                server_header=False,
+                proxy_headers=False,  # the address that limits a caller is the one that connected
+                timeout_graceful_shutdown=max(1, round(service.drain)),
+                ws="none",
+                lifespan="on",
+            )
+        ).run([listening])
+    finally:
+        listening.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A socket at an address, bound before anything is loaded, so that a taken port is told at once."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(address)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise SettingsError(
+            f"cannot listen on service.host {host!r}, service.port {port}: {reason}"
+        ) from None
+    return bound
+
+
+def _version(model: Path, documents: Table, vectors: Vectors) -> str:
+    """A name for what an engine is made of: equal contents, equal names. Vectors stand for the pictures."""
+    digest = hashlib.blake2b(digest_size=6)
+    for name in ("config.json", "model.safetensors"):
+        digest.update((model / name).read_bytes())
+    digest.update(repr(documents.fields).encode())
+    for column in (
+        documents.ids,
+        *(documents.columns[f.name] for f in documents.fields if f.type != "image"),
+    ):
+        digest.update(repr(list(column)).encode("utf-8", "surrogatepass"))
+    digest.update(vectors.tobytes())
+    return digest.hexdigest()

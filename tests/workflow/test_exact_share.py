@@ -1,0 +1,40 @@
+"""The share of exact terms is what held-out queries and documents ask for."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tiny_shop import make_shop
+
+from gradus.encoders.exact_terms import SHARES
+from gradus.encoders.saving import load_model
+from gradus.evaluation.cells import evaluate_cells
+from gradus.settings import read_settings
+from gradus.workflow.data import load_data
+from gradus.workflow.training import train
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_shop(tmp_path_factory.mktemp("exact") / "shop", ("title",), "both")
+
+
+def test_the_share_is_the_best_on_the_validation_cells(shop: Path) -> None:
+    settings = read_settings(shop).with_values(
+        {"encoder.exact_terms": 64, "split.validation": 0.3, "training.epochs": 1}
+    )
+    data = load_data(settings)
+    model = load_model(train(settings, shop / "run", data=data).model)
+    assert model.exact is not None
+    chosen = float(model.exact.share)
+    queries = model.prepare("query", data.judgments.queries)
+    documents = model.prepare("document", data.documents)
+    values = []
+    for share in SHARES:
+        model.exact.share.fill_(share)
+        vectors = model.embed("query", queries), model.embed("document", documents)
+        cells = data.split.validation_cells()
+        found = evaluate_cells("tiny", *vectors, data.judgments, cells, ["nDCG@10"], 10).cells.values()
+        values.append(np.mean([cell.per_query["nDCG@10"].mean() for cell in found]))
+    assert max(values) > min(values)
+    assert chosen == pytest.approx(SHARES[int(np.argmax(values))])
