@@ -224,8 +224,8 @@ class IndexSettings(Section):
 
     backend: str = setting(
         "exact",
-        "exact computes every score; hnsw has a graph for more than some 50,000 documents; the others are servers.",
-        choices=("exact", "hnsw", "qdrant", "pgvector", "milvus"),
+        "exact computes every score; ivf the promising ones, for 50,000 documents and more; the others are servers.",
+        choices=("exact", "ivf", "qdrant", "pgvector", "milvus"),
     )
     path: str = setting("index", "Folder of the index's versions.")
     url: str = setting("", "Address of the server: http://host:6333, postgresql://user@host/database.")

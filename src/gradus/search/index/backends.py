@@ -8,7 +8,7 @@ from gradus.search.index.index import Documents, Index, Schema
 
 _MODULES = {
     "exact": ("exact", "ExactIndex", ""),
-    "hnsw": ("hnsw", "HnswIndex", "hnsw"),
+    "ivf": ("ivf", "IvfIndex", ""),
     "qdrant": ("qdrant", "QdrantIndex", "qdrant"),
     "pgvector": ("pgvector", "PgvectorIndex", "pgvector"),
     "milvus": ("milvus", "MilvusIndex", "milvus"),
@@ -16,7 +16,7 @@ _MODULES = {
 """Name → module, class, and the extra that it needs."""
 
 BACKENDS = tuple(_MODULES)
-EMBEDDED = ("exact", "hnsw")
+EMBEDDED = ("exact", "ivf")
 """Backends that keep documents in a folder and need no server."""
 
 

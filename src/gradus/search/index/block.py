@@ -84,7 +84,7 @@ class GrowingBlock:
         """Add checked documents."""
         start, end = self._length, self._length + len(documents)
         if end > len(self._vectors):
-            room = max(64, 2 * end)
+            room = max(64, end, 2 * len(self._vectors))
             self._vectors = _with_room(self._vectors, room)
             self._columns = {field: _with_room(column, room) for field, column in self._columns.items()}
         self._vectors[start:end] = documents.vectors

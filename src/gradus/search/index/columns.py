@@ -27,8 +27,15 @@ class Ids(Sequence[str]):
         return self._column[int(row)].as_py()
 
 
-def write_columns(path: Path, schema: Schema, blocks: Sequence[Block]) -> None:
-    """Write ids and attributes of the documents that are alive, as an Arrow file that any Arrow library opens."""
+def write_columns(path: Path, schema: Schema, blocks: Sequence[Block], order: NDArray[np.int64]) -> None:
+    """Write ids and attributes of the documents that are alive, as an Arrow file that any Arrow library opens.
+
+    Args:
+        path: Where.
+        schema: The index's.
+        blocks: The documents.
+        order: Their order in the file, as places among those alive, one block after the other.
+    """
     rows = [np.flatnonzero(block.alive) for block in blocks]
     ids = [block.ids[int(row)] for block, picked in zip(blocks, rows, strict=True) for row in picked]
     columns = {_ID: pa.array(ids, pa.large_string())}
@@ -40,7 +47,7 @@ def write_columns(path: Path, schema: Schema, blocks: Sequence[Block]) -> None:
                 [block.numbers[field][picked] for block, picked in zip(blocks, rows, strict=True)]
             )
             columns[_named(field)] = pa.array(numbers, pa.float64(), from_pandas=True)
-    table = pa.table(columns)
+    table = pa.table(columns).take(order)
     with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
         writer.write_table(table)
 

@@ -14,7 +14,7 @@ from gradus.search.index.checks import checked_documents, checked_filter, checke
 from gradus.search.index.filters import Filter
 from gradus.search.index.index import Documents, Found, Index, Schema, Vectors
 from gradus.search.index.joined import joined
-from gradus.search.index.store import GraphKind, State, Store
+from gradus.search.index.store import Layout, State, Store
 
 _FEW = 0.1
 """Share of a block up to which the vectors asked for are gathered, and multiplied alone."""
@@ -27,7 +27,7 @@ class ExactIndex(Index):
     it, and share the memory of its base.
     """
 
-    kind: ClassVar[GraphKind | None] = None
+    layout: ClassVar[Layout | None] = None
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -36,12 +36,12 @@ class ExactIndex(Index):
     @classmethod
     def create(cls, location: str, schema: Schema, documents: Documents) -> Self:
         """A new folder; see `gradus.search.index.backends.create_index`."""
-        return cls(Store.create(Path(location), schema, documents, cls.kind))
+        return cls(Store.create(Path(location), schema, documents, cls.layout))
 
     @classmethod
     def open(cls, location: str, read_only: bool = False) -> Self:
         """An index's folder; see `gradus.search.index.backends.open_index`."""
-        return cls(Store(Path(location), cls.kind, read_only))
+        return cls(Store(Path(location), cls.layout, read_only))
 
     @classmethod
     def drop(cls, location: str) -> None:

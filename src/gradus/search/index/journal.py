@@ -2,7 +2,7 @@ r"""The journal: changes in the order in which they were made, each on the disk 
 
 A record is a head of 20 bytes (mark `GJ1\n`, length of the body, CRC-32 of the body, CRC-32 of the head so far) and
 its body. A process that is killed while it writes leaves a torn record at the end, which nobody was told had been
-written: opening for writing cuts it off. Anything else that does not add up is damage, and refused.
+written: opening for writing cuts off a last record that is not whole. Damage before whole records is refused.
 """
 
 import os

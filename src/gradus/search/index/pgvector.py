@@ -115,7 +115,7 @@ class PgvectorIndex(ServedIndex):
         self._require_writable()
         with self._connection() as connection:
             statement = sql.SQL("DELETE FROM {} WHERE id = ANY(%s)").format(self._table)
-            return connection.execute(statement, [checked_ids(ids)]).rowcount
+            return int(connection.execute(statement, [checked_ids(ids)]).rowcount)
 
     def search(self, queries: Vectors, k: int, where: Filter | None = None) -> list[Found]:
         """See `Index`; approximate where there is no filter."""
@@ -218,7 +218,7 @@ class PgvectorIndex(ServedIndex):
         width = min(_WIDEST, max(k, _WIDTH_OF_SEARCHING))
         connection.execute(f"SET LOCAL hnsw.ef_search = {width}".encode())
         connection.execute(f"SET LOCAL enable_indexscan = {'on' if approximate else 'off'}".encode())
-        return connection.execute(statement, given).fetchall()
+        return list(connection.execute(statement, given).fetchall())
 
     def _clause(self, where: Filter) -> tuple[sql.Composable, list[Any]]:
         parts: list[sql.Composable] = []

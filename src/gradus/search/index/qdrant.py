@@ -113,7 +113,7 @@ class QdrantIndex(ServedIndex):
         answers = _asked(self._client.query_batch_points, self.name, requests)
         return [
             Found(
-                tuple(point.payload["id"] for point in answer.points),  # type: ignore[index]
+                tuple((point.payload or {})["id"] for point in answer.points),
                 tuple(float(point.score) for point in answer.points),
             )
             for answer in answers

@@ -1,7 +1,7 @@
 """The store: documents in a folder, changed without ever being half-changed.
 
 `index.json` names everything else: the base, which is columns in immutable files that are mapped into memory
-(`vectors-N.npy`, `documents-N.arrow`, with a graph where the index has one), and the journal of what changed since
+(`vectors-N.npy`, `documents-N.arrow`, and `cells-N.npz` where it is ordered by cells), and the journal of what changed since
 (`journal-N.log`). A change is acknowledged once it is in the journal. When there is much in it, a new base is written
 beside the old one, and `index.json` is replaced. A process killed at any moment leaves one or the other.
 """
@@ -13,10 +13,10 @@ import os
 import shutil
 import threading
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,35 +43,43 @@ _ROWS = 1 << 16  # copied at a time
 _log = logging.getLogger(__name__)
 
 
-class Graph(Protocol):
-    """What finds near neighbours in a base without looking at all of it."""
+@dataclass(frozen=True)
+class Cells:
+    """Parts of a base whose vectors are near each other, and lie together.
 
-    def near(self, query: Vectors, k: int) -> NDArray[np.int64]:
-        """Up to k rows of the base near a query, (D,)."""
+    Attributes:
+        centres: (C, D).
+        offsets: (C + 1,) the row where each cell begins, and the one after the last.
+    """
+
+    centres: Vectors
+    offsets: NDArray[np.int64]
+
+
+Picked = Callable[[NDArray[np.int64]], Vectors]
+"""Vectors (m, D) at m places."""
 
 
 @dataclass(frozen=True)
-class GraphKind:
-    """How a base gets a graph.
+class Layout:
+    """How a base is ordered.
 
     Attributes:
-        write: Writes the graph of (n, D) vectors to a file; not called for fewer than `fewest`.
-        read: Reads it from the file, for vectors of length D.
-        fewest: Smaller bases have no graph.
+        arrange: From the vectors and their number the order in which they are written, and their cells.
+        fewest: Smaller bases keep the order in which documents came, and have no cells.
     """
 
-    write: Callable[[Vectors, Path], None]
-    read: Callable[[Path, int], Graph]
+    arrange: Callable[[Picked, int], tuple[NDArray[np.int64], Cells]]
     fewest: int
 
 
 @dataclass(frozen=True)
 class State:
-    """What a search sees: the base, what came since, and the base's graph if it has one."""
+    """What a search sees: the base, what came since, and the base's cells if it has any."""
 
     base: Block
     recent: Block
-    graph: Graph | None
+    cells: Cells | None
 
     @property
     def blocks(self) -> tuple[Block, Block]:
@@ -82,9 +90,9 @@ class State:
 class Store:
     """An open folder of documents."""
 
-    def __init__(self, folder: Path, kind: GraphKind | None, read_only: bool) -> None:
+    def __init__(self, folder: Path, layout: Layout | None, read_only: bool) -> None:
         self.folder = folder
-        self._kind = kind
+        self._layout = layout
         self._lock = threading.Lock()
         self._journal: Journal | None = None
         self._writers = None if read_only else _claim(folder)
@@ -96,14 +104,14 @@ class Store:
             raise
 
     @classmethod
-    def create(cls, folder: Path, schema: Schema, documents: Documents, kind: GraphKind | None) -> Self:
+    def create(cls, folder: Path, schema: Schema, documents: Documents, layout: Layout | None) -> Self:
         """A new folder with documents, opened for writing."""
         require_new(folder)
         block = GrowingBlock(schema)
         block.append(checked_documents(schema, documents))
         with atomic_folder(folder) as aside:
-            _write_base(aside, 1, schema, (block.view(np.ones(len(documents), bool)),), kind)
-        return cls(folder, kind, read_only=False)
+            _write_base(aside, 1, schema, (block.view(np.ones(len(documents), bool)),), layout)
+        return cls(folder, layout, read_only=False)
 
     @property
     def schema(self) -> Schema:
@@ -176,14 +184,14 @@ class Store:
         try:
             self._schema = Schema.from_dict(self._manifest["schema"])
             base = _read_base(self.folder, self._manifest, self._schema)
-            graph = self._read_graph(base)
+            cells = self._read_cells()
             bodies, end, torn = read_records(self.folder / self._manifest["journal"])
         except FileNotFoundError as error:
             if attempts > 1:
                 return self._load(attempts - 1)
             raise SearchError(f"{error.filename} is missing; {REMEDY}") from None
         self._recent = GrowingBlock(self._schema)
-        self.state = State(base, self._recent.view(np.zeros(0, bool)), graph)
+        self.state = State(base, self._recent.view(np.zeros(0, bool)), cells)
         for body in bodies:
             change = change_of(body, self._schema)
             if isinstance(change, Documents):
@@ -194,17 +202,18 @@ class Store:
         if self._writers is not None:
             path = self.folder / self._manifest["journal"]
             if torn:
-                _log.warning("%s: cut off %d bytes of a change that was never completed", path, torn)
+                _log.warning("%s: cut off %d bytes at the end, which are no whole change", path, torn)
                 cut(path, end)
             self._journal = Journal(path, end)
             self._remove_leftovers()
         return None
 
-    def _read_graph(self, base: Block) -> Graph | None:
-        name = self._manifest["graph"]
-        if name is None or self._kind is None:
+    def _read_cells(self) -> Cells | None:
+        name = self._manifest["cells"]
+        if name is None:
             return None
-        return self._kind.read(self.folder / name, base.vectors.shape[1])
+        with np.load(self.folder / name, allow_pickle=False) as arrays:
+            return Cells(arrays["centres"], arrays["offsets"])
 
     def _row_of(self) -> dict[str, int]:
         """The row of each document that is alive; rows of recent documents come after the base's."""
@@ -217,31 +226,41 @@ class Store:
         return self._rows
 
     def _put(self, documents: Documents) -> None:
-        self._drop([doc_id for doc_id in documents.ids if doc_id in self._row_of()])
-        start = len(self.state.base.alive) + len(self._recent)
+        base, recent = self._left(documents.ids)
+        start = len(base.alive) + len(self._recent)
         self._recent.append(documents)
-        alive = np.concatenate([self.state.recent.alive, np.ones(len(documents), bool)])
+        alive = np.concatenate([recent.alive, np.ones(len(documents), bool)])
         self._row_of().update((doc_id, start + place) for place, doc_id in enumerate(documents.ids))
-        self.state = replace(self.state, recent=self._recent.view(alive))
+        # At once, so that nobody sees a document gone that is only being replaced.
+        self.state = replace(self.state, base=base, recent=self._recent.view(alive))
 
-    def _drop(self, ids: list[str]) -> None:
+    def _drop(self, ids: Sequence[str]) -> None:
+        base, recent = self._left(ids)
+        self.state = replace(self.state, base=base, recent=recent)
+
+    def _left(self, ids: Sequence[str]) -> tuple[Block, Block]:
+        """The blocks without documents of these ids, which lose their rows."""
         rows = self._row_of()
         gone = np.array([rows.pop(doc_id) for doc_id in ids if doc_id in rows], np.int64)
         count = len(self.state.base.alive)
         base, recent = gone[gone < count], gone[gone >= count] - count
-        self.state = replace(
-            self.state, base=_without(self.state.base, base), recent=_without(self.state.recent, recent)
-        )
+        return _without(self.state.base, base), _without(self.state.recent, recent)
 
     def _compact_if_due(self) -> None:
         base = self.state.base.alive
         changed = len(self.state.recent.alive) + len(base) - int(np.count_nonzero(base))
-        if changed > max(_FEWEST_CHANGES, _SHARE_OF_CHANGES * len(base)):
+        if changed <= max(_FEWEST_CHANGES, _SHARE_OF_CHANGES * len(base)):
+            return
+        try:
             self._compact()
+        except OSError as error:
+            # The change itself is on the disk.
+            _log.warning("%s: no new base could be written, the journal grows on: %s", self.folder, error)
+            self._remove_leftovers()
 
     def _compact(self) -> None:
         generation = self._manifest["generation"] + 1
-        _write_base(self.folder, generation, self._schema, self.state.blocks, self._kind)
+        _write_base(self.folder, generation, self._schema, self.state.blocks, self._layout)
         if self._journal is not None:
             self._journal.close()
         self._rows = None
@@ -279,18 +298,20 @@ def _without(block: Block, rows: NDArray[np.int64]) -> Block:
 
 
 def _write_base(
-    folder: Path, generation: int, schema: Schema, blocks: tuple[Block, ...], kind: GraphKind | None
+    folder: Path, generation: int, schema: Schema, blocks: tuple[Block, ...], layout: Layout | None
 ) -> None:
     """Write what is alive as a new base with an empty journal; `index.json`, written last, makes it count."""
     count = sum(int(np.count_nonzero(block.alive)) for block in blocks)
     vectors_file = folder / f"vectors-{generation}.npy"
     documents_file = folder / f"documents-{generation}.arrow"
-    _write_vectors(vectors_file, count, schema.dimensions, blocks)
-    write_columns(documents_file, schema, blocks)
     files = [vectors_file, documents_file]
-    if kind is not None and count >= kind.fewest:
-        files.append(folder / f"graph-{generation}")
-        kind.write(_mapped(vectors_file), files[-1])
+    picked, order, cells = _picker(blocks, schema.dimensions), np.arange(count), None
+    if layout is not None and count >= layout.fewest:
+        order, cells = layout.arrange(picked, count)
+        files.append(folder / f"cells-{generation}.npz")
+        np.savez(files[-1], centres=cells.centres, offsets=cells.offsets)
+    _write_vectors(vectors_file, order, schema.dimensions, picked)
+    write_columns(documents_file, schema, blocks, order)
     journal = folder / f"journal-{generation}.log"
     Journal.create(journal).close()
     manifest = {
@@ -298,7 +319,7 @@ def _write_base(
         "schema": schema.as_dict(),
         "generation": generation,
         "files": {path.name: _facts(path) for path in files},
-        "graph": files[2].name if len(files) > 2 else None,
+        "cells": None if cells is None else files[-1].name,
         "journal": journal.name,
     }
     for path in files:
@@ -307,16 +328,28 @@ def _write_base(
         aside.write_text(json.dumps(manifest, ensure_ascii=False, indent=1), "utf-8")
 
 
-def _write_vectors(path: Path, count: int, dimensions: int, blocks: tuple[Block, ...]) -> None:
-    """Write the vectors of what is alive, (count, D), a part at a time."""
+def _picker(blocks: tuple[Block, ...], dimensions: int) -> Picked:
+    """Gives vectors by their places among what is alive, one block after the other."""
+    alive = [np.flatnonzero(block.alive) for block in blocks]
+
+    def picked(places: NDArray[np.int64]) -> Vectors:
+        vectors, start = np.empty((len(places), dimensions), np.float32), 0
+        for block, rows in zip(blocks, alive, strict=True):
+            here = (places >= start) & (places < start + len(rows))
+            vectors[here] = block.vectors[rows[places[here] - start]]
+            start += len(rows)
+        return vectors
+
+    return picked
+
+
+def _write_vectors(path: Path, order: NDArray[np.int64], dimensions: int, picked: Picked) -> None:
+    """Write vectors in an order, a part at a time."""
+    shape = (len(order), dimensions)
     with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(
-            file, {"descr": "<f4", "fortran_order": False, "shape": (count, dimensions)}
-        )
-        for block in blocks:
-            rows = np.flatnonzero(block.alive)
-            for first in range(0, len(rows), _ROWS):
-                file.write(block.vectors[rows[first : first + _ROWS]].tobytes())
+        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        for first in range(0, len(order), _ROWS):
+            file.write(picked(order[first : first + _ROWS]).tobytes())
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -324,7 +357,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads(path.read_text("utf-8"))
         known = manifest["format"] == FORMAT
-        _ = manifest["schema"]["dimensions"], manifest["files"], manifest["journal"], manifest["graph"]
+        _ = manifest["schema"]["dimensions"], manifest["files"], manifest["journal"], manifest["cells"]
     except FileNotFoundError:
         raise SearchError(
             f"there is no index at {folder}; build one with: gradus index build MODEL"

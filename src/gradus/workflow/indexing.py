@@ -1,0 +1,112 @@
+"""Indexing: a catalogue and a model become a new version of the index, which goes live when it is complete."""
+
+import hashlib
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from gradus.catalog.read import open_catalog
+from gradus.catalog.table import Table
+from gradus.encoders.saving import load_model, model_folder
+from gradus.errors import SearchError
+from gradus.progress import Progress, silent
+from gradus.search.index.index import Documents, Schema, Vectors
+from gradus.search.index.versions import Opened, Version, Versions
+from gradus.settings import Settings
+from gradus.workflow.vectors import document_vectors
+
+
+@dataclass(frozen=True)
+class IndexSummary:
+    """What an indexing run made.
+
+    Attributes:
+        version: The new version.
+        documents: How many documents are in it.
+        fields: The fields it can be filtered by.
+        removed: Versions that gave way to it.
+    """
+
+    version: Version
+    documents: int
+    fields: list[str]
+    removed: list[int]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def build_index(
+    settings: Settings, model: Path, live: bool = True, *, progress: Progress = silent
+) -> IndexSummary:
+    """Index the catalogue as a new version beside the one in use.
+
+    Args:
+        settings: Name the catalogue, and under `[index]` the backend and where versions lie.
+        model: A model's folder, or a training run's.
+        live: Put the version into use, and remove versions beyond `index.keep`.
+        progress: Told about each stage.
+
+    Raises:
+        GradusError: An input cannot be used, or the backend; the type and the message say which and why.
+    """
+    encoder = load_model(model)
+    documents = open_catalog(settings)
+    vectors = document_vectors(settings, model, encoder, documents, progress)
+    schema, columns = as_documents(documents, vectors)
+    about = {
+        "documents": len(documents),
+        "model": str(model),
+        "fingerprint": fingerprint(model),
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    progress("indexing", 0, len(documents), settings.index.backend)
+    versions = versions_of(settings)
+    version = versions.build(settings.index.backend, schema, columns, about)
+    progress("indexing", len(documents), len(documents), settings.index.backend)
+    removed: list[int] = []
+    if live:
+        versions.go_live(version.number)
+        removed = versions.prune(settings.index.keep)
+    return IndexSummary(replace(version, live=live), len(documents), list(schema.attributes), removed)
+
+
+def open_live(settings: Settings, model: Path) -> Opened:
+    """The version in use, for reading.
+
+    Raises:
+        SearchError: There is none, it is damaged, or it was built with another model than this one.
+    """
+    opened = versions_of(settings).open()
+    if opened.version.about.get("fingerprint") != fingerprint(model):
+        number, made_with = opened.version.number, opened.version.about.get("model")
+        opened.close()
+        raise SearchError(
+            f"version {number} of the index was built with {made_with}, not with {model} as it is now; "
+            f"build one with: gradus index build {model}"
+        )
+    return opened
+
+
+def versions_of(settings: Settings) -> Versions:
+    """The versions that the settings describe."""
+    return Versions(settings.resolve(settings.index.path), settings.index.url, settings.index.prefix)
+
+
+def as_documents(table: Table, vectors: Vectors) -> tuple[Schema, Documents]:
+    """A catalogue's documents with their vectors (n, D), to be filtered by its categories and numbers."""
+    attributes: dict[str, Literal["category", "number"]] = {
+        field.name: field.type for field in table.fields if field.type == "category" or field.type == "number"
+    }
+    columns = {name: table.columns[name] for name in attributes}
+    return Schema(vectors.shape[1], attributes), Documents(table.ids, vectors, columns)
+
+
+def fingerprint(model: Path) -> str:
+    """What tells a model from every other one: equal weights, equal fingerprints."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in ("config.json", "model.safetensors"):
+        digest.update((model_folder(model) / name).read_bytes())
+    return digest.hexdigest()
