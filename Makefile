@@ -46,5 +46,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	echo "Gradus needs Python 3.11 or newer with its venv module on PATH (Debian: apt install python3-venv)." >&2; \
 	exit 1
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-	  --editable '.[logs,hf,lora,onnx,rerank,tensorboard,dev]'
+	  --editable '.[logs,hf,lora,onnx,rerank,serve,tensorboard,dev]'
 	@touch $@

@@ -10,6 +10,7 @@ HEAVY = {
     *("torch", "transformers", "sentence_transformers", "peft", "tensorboard", "safetensors"),
     *("matplotlib", "pyarrow", "PIL", "jinja2", "scipy", "sklearn"),
     *("onnx", "onnxruntime", "onnxscript", "lightgbm", "bm25s", "triton"),
+    *("fastapi", "uvicorn", "httpx", "prometheus_client", "tomlkit"),
 }
 
 

@@ -77,7 +77,8 @@ def test_tiles_of_any_size_find_what_the_matrix_holds(
         torch.testing.assert_close(*values, rtol=1e-11, atol=1e-11)
         assert (found.columns is None) == (not symmetric)
         for ours, theirs in zip(gradients(values[0], *inputs), gradients(values[1], *inputs), strict=True):
-            close(ours, theirs, 1e-10)
+            # Logits of 10⁵ are known to no more than 10⁻¹¹.
+            close(ours, theirs, 1e-10 * max(1.0, scale / 1e3))
 
 
 def value(found: Masses, seed: int) -> Tensor:

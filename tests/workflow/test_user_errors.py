@@ -163,7 +163,7 @@ def test_a_disk_full_in_evaluation_leaves_the_older_one(shop: Path, monkeypatch:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (("search", "model"), ("search for a text, a picture (--image), or both",)),
+        (("search", "model"), ("search for a text, a picture, or both",)),
         (("search", "model", "  "), ("search for a text",)),
         (("search", "nowhere", "赤"), ("nowhere", "no complete model")),
         (("search", "model", "--image", "red-nut.png"), ("take no picture", "query (text)")),

@@ -10,7 +10,7 @@ from gradus.cli.flags import with_settings
 from gradus.settings import Settings
 
 
-@with_settings("catalog", "encoder.pixels", "service")
+@with_settings("catalog", "encoder.pixels", "index.path", "index.url", "service")
 def serve(
     settings: Settings,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a trained model.")],

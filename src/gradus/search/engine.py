@@ -1,7 +1,7 @@
 """The engine: an encoder, an index and a catalogue that belong together, and what they answer."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -41,6 +41,19 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What a query wants of the index.
+
+    Attributes:
+        k: How many documents.
+        where: Which ones.
+    """
+
+    k: int
+    where: Filter
+
+
+@dataclass(frozen=True)
 class Engine:
     """Answers queries. May be used by several threads at once.
 
@@ -49,6 +62,7 @@ class Engine:
         index: Holds the documents' vectors.
         documents: The catalogue: what is shown, and what filters and facets go by.
         version: Names this model with these documents; equal contents have equal versions.
+        release: Called in place of the index's own `close` when the engine is closed, where more was opened.
 
     Raises:
         SearchError: The index holds vectors of another length than the encoder's.
@@ -58,6 +72,7 @@ class Engine:
     index: Index
     documents: Table
     version: str
+    release: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
         if self.index.schema.dimensions != self.encoder.length:
@@ -93,14 +108,24 @@ class Engine:
         A zero vector finds nothing: every document would be as good as any other. Documents that the index has
         and the catalogue does not are left out.
         """
-        if not vector.any():
-            return []
-        found = self.index.search(vector[None], k, where)[0]
-        return [
-            Hit(doc_id, score, self.documents.record(self.documents.row_of[doc_id]))
-            for doc_id, score in zip(found.ids, found.scores, strict=True)
-            if doc_id in self.documents.row_of
-        ]
+        return self.find_all(vector[None], [Wanted(k, where or {})])[0]
+
+    def find_all(self, vectors: NDArray[np.float32], wanted: Sequence[Wanted]) -> list[list[Hit]]:
+        """The same for n queries (n, D) at once; those of one filter share a pass over the index."""
+        alike: dict[frozenset[tuple[str, Any]], list[int]] = defaultdict(list)
+        for row, want in enumerate(wanted):
+            if vectors[row].any():
+                alike[frozenset(want.where.items())].append(row)
+        hits: list[list[Hit]] = [[] for _ in wanted]
+        for rows in alike.values():
+            most = max(wanted[row].k for row in rows)
+            found = self.index.search(vectors[rows], most, wanted[rows[0]].where or None)
+            for row, one in zip(rows, found, strict=True):
+                pairs = list(zip(one.ids, one.scores, strict=True))[: wanted[row].k]
+                hits[row] = [
+                    self._hit(doc_id, score) for doc_id, score in pairs if doc_id in self.documents.row_of
+                ]
+        return hits
 
     def where(self, conditions: Mapping[str, Sequence[str] | tuple[float, float]]) -> Filter:
         """A filter of plain values: a category's admitted values, or a number's bounds.
@@ -131,6 +156,14 @@ class Engine:
         """Counts of categories' values."""
         return Facets(self.documents)
 
+    @cached_property
+    def image_fields(self) -> frozenset[str]:
+        """The catalogue's fields that hold pictures."""
+        return frozenset(field.name for field in self.documents.fields if field.type == "image")
+
+    def _hit(self, doc_id: str, score: float) -> Hit:
+        return Hit(doc_id, score, self.documents.record(self.documents.row_of[doc_id]))
+
     def close(self) -> None:
         """Let go of the index."""
-        self.index.close()
+        (self.release or self.index.close)()

@@ -70,7 +70,7 @@ def as_query(
     unknown = set(factors or {}) - {field.name for field in fields}
     if unknown:
         raise ModelError(f"the query has no field {min(unknown)!r}: {_names(encoder)}")
-    by_type = {"text": text or None, "category": None, "number": None, "image": image}
+    by_type = {"text": text, "category": None, "number": None, "image": image}
     values = {field.name: by_type[field.type] for field in fields}
     if not any((factors or {}).get(name, 1.0) for name, value in values.items() if value is not None):
         raise ModelError("every field of the query that was given has the factor 0; give one of them more")

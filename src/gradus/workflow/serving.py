@@ -10,14 +10,19 @@ from pathlib import Path
 
 from gradus.catalog.read import open_catalog
 from gradus.catalog.table import Table
-from gradus.encoders.saving import load_model, model_folder
-from gradus.errors import MissingExtraError, SettingsError
+from gradus.encoders.saving import load_model
+from gradus.errors import MissingExtraError, SearchError, SettingsError
 from gradus.progress import Progress, silent
 from gradus.search.engine import Engine
 from gradus.search.index.backends import create_index, open_index
-from gradus.search.index.index import Documents, Schema, Vectors
+from gradus.search.index.index import Vectors
 from gradus.settings import Settings
+from gradus.workflow.indexing import as_documents, fingerprint, open_live, versions_of
 from gradus.workflow.vectors import KEPT, document_vectors
+
+_SWITCH = 0.0005
+"""Seconds after which a thread that encodes or searches lets the one that answers have its turn; Python's own 0.005
+are several times what a search takes, and show in the slowest answers."""
 
 _BACKLOG = 2048
 """Connections that the system holds until the service takes them."""
@@ -26,34 +31,40 @@ _BACKLOG = 2048
 def load_engine(settings: Settings, model: Path, progress: Progress = silent) -> Engine:
     """An engine of a model and the catalogue, as both lie on the disk now.
 
-    Its index is kept in `.gradus/index/`, under the engine's version, and mapped into memory from there, so that
-    services of one machine share it.
+    Its index is the live version that `gradus index build` made. Where none was ever made, it is an exact one, kept in
+    `.gradus/served/` under the engine's version. Embedded indexes are mapped into memory from their folders, so
+    that services of one machine share them.
 
     Args:
-        settings: Name the catalogue.
+        settings: Name the catalogue and the index.
         model: A model's folder, or a training run's.
         progress: Told about the documents, where they have to be embedded first.
 
     Raises:
         ModelError: The model cannot be read, or the catalogue lacks a field that it reads.
         CatalogError: The catalogue cannot be read.
-        SearchError: The index that is kept is damaged; remove its folder.
+        SearchError: The index is damaged, or was built with another model.
     """
     encoder = load_model(model)
     documents = open_catalog(settings)
+    if versions_of(settings).live() is not None:
+        opened = open_live(settings, model)
+        version = f"{_digest(model, documents)}.{opened.version.number}"
+        return Engine(encoder, opened.index, documents, version, opened.close)
     vectors = document_vectors(settings, model, encoder, documents, progress)
-    version = _version(model_folder(model), documents, vectors)
-    folder = settings.resolve(".gradus/index") / version
-    if not folder.exists():
-        # What only narrows a search is in the index as well.
-        filtered = {f.name: f.type for f in documents.fields if f.type == "category" or f.type == "number"}
-        columns = {name: documents.columns[name] for name in filtered}
-        made = Documents(documents.ids, vectors, columns)
-        create_index("exact", str(folder), Schema(encoder.length, filtered), made).close()
+    version = _digest(model, documents, vectors)
+    folder = settings.resolve(".gradus/served") / version
+    try:
+        index = open_index("exact", str(folder), read_only=True)
+    except SearchError:
+        # Not there, or damaged: all that it holds is at hand.
+        shutil.rmtree(folder, ignore_errors=True)
+        create_index("exact", str(folder), *as_documents(documents, vectors)).close()
+        index = open_index("exact", str(folder), read_only=True)
     folder.touch()  # it is of use: others go first
     for old in sorted(folder.parent.iterdir(), key=lambda kept: -kept.stat().st_mtime_ns)[KEPT:]:
         shutil.rmtree(old, ignore_errors=True)
-    return Engine(encoder, open_index("exact", str(folder), read_only=True), documents, version)
+    return Engine(encoder, index, documents, version)
 
 
 def serve(
@@ -103,6 +114,7 @@ def serve(
         logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
         app = create_app(engine, lambda: load_engine(settings, model), service, keys, log)
         host, port = listening.getsockname()[:2]
+        sys.setswitchinterval(_SWITCH)
         listening.listen(_BACKLOG)  # from here on, who connects is answered
         told(f"http://{f'[{host}]' if ':' in host else host}:{port}")
         uvicorn.Server(
@@ -138,16 +150,15 @@ def _listen(host: str, port: int) -> socket.socket:
     return bound
 
 
-def _version(model: Path, documents: Table, vectors: Vectors) -> str:
-    """A name for what an engine is made of: equal contents, equal names. Vectors stand for the pictures."""
-    digest = hashlib.blake2b(digest_size=6)
-    for name in ("config.json", "model.safetensors"):
-        digest.update((model / name).read_bytes())
+def _digest(model: Path, documents: Table, vectors: Vectors | None = None) -> str:
+    """A name for a model and a catalogue: equal contents, equal names. Vectors, if given, stand for the pictures."""
+    digest = hashlib.blake2b(fingerprint(model).encode(), digest_size=6)
     digest.update(repr(documents.fields).encode())
     for column in (
         documents.ids,
         *(documents.columns[f.name] for f in documents.fields if f.type != "image"),
     ):
         digest.update(repr(list(column)).encode("utf-8", "surrogatepass"))
-    digest.update(vectors.tobytes())
+    if vectors is not None:
+        digest.update(vectors.tobytes())
     return digest.hexdigest()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.responses import JSONResponse, Response
@@ -34,7 +34,7 @@ from gradus.search.service.models import (
 from gradus.search.service.problems import Problem, handle_problems
 from gradus.search.service.recording import add_feedback
 from gradus.search.service.searching import add_search
-from gradus.search.service.security import BEARER, Guard, RateLimit
+from gradus.search.service.security import Guard, RateLimit
 from gradus.search.service.state import Service
 from gradus.settings import ServiceSettings
 
@@ -118,7 +118,7 @@ async def _swap_quietly(service: Service) -> None:
 
 def _add_operations(app: FastAPI, service: Service) -> None:
     """Add what keeps the service running: health, metrics, swap."""
-    admin = [Depends(service.guard.needs("admin")), Depends(BEARER)]
+    admin = service.guard.needs("admin")
 
     @app.get("/health/live", responses={200: {"model": Health}}, response_class=JSONResponse)
     async def live() -> Response:

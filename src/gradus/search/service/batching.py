@@ -1,54 +1,56 @@
-"""Batching: queries that arrive while others are encoded are encoded together, and repeated ones not at all."""
+"""Batching: what arrives while other work is done is done together."""
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradus.search.query import Query
 from gradus.search.service.problems import Problem
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Vector = NDArray[np.float32]
 
 MOST_WAITING = 1000
-"""Queries that may wait; more are sent away, since they would be late in any case."""
+"""Items that may wait; more are sent away, since they would be late in any case."""
 
 
-class Batcher:
-    """Encodes queries of concurrent requests together.
+class Batcher(Generic[Item, Result]):
+    """Has the items of concurrent requests worked on together.
 
-    A query that finds the encoder idle is encoded at once; those that come meanwhile form the next batch. So one
-    client waits for nobody, and many share the cost of a pass through the encoder.
+    An item that finds nobody at work is taken at once; those that come meanwhile form the next batch. So one client
+    waits for nobody, and many share a pass through the encoder and over the index.
 
     Args:
-        embed: Queries to vectors (n, D). Called in a thread of its own, one call at a time.
-        most: Queries in a batch.
+        work: Items to their results. Called in a thread of its own, one call at a time.
+        most: Items in a batch.
         told: Called with each batch's size.
     """
 
     def __init__(
-        self, embed: Callable[[Sequence[Query]], Vector], most: int, told: Callable[[int], None]
+        self, work: Callable[[Sequence[Item]], Sequence[Result]], most: int, told: Callable[[int], None]
     ) -> None:
-        self._embed = embed
+        self._work = work
         self._most = most
         self._told = told
-        self._waiting: list[tuple[Query, asyncio.Future[Vector]]] = []
-        self._thread = ThreadPoolExecutor(1, "gradus-encoder")
+        self._waiting: list[tuple[Item, asyncio.Future[Result]]] = []
+        self._thread = ThreadPoolExecutor(1, "gradus-batch")
         self._running: asyncio.Task[None] | None = None
 
-    async def vector(self, query: Query) -> Vector:
-        """The vector (D,) of a query.
+    async def result(self, item: Item) -> Result:
+        """What work makes of an item.
 
         Raises:
-            Problem: Too many queries wait already.
+            Problem: Too many items wait already.
         """
         if len(self._waiting) >= MOST_WAITING:
             raise Problem(503, "overloaded", "too many searches at once; try again", {"Retry-After": "1"})
-        future: asyncio.Future[Vector] = asyncio.get_running_loop().create_future()
-        self._waiting.append((query, future))
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._run())
         return await future
@@ -57,29 +59,30 @@ class Batcher:
         loop = asyncio.get_running_loop()
         while self._waiting:
             taken, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
-            # Who has left, or was cut off by the time limit, needs no vector.
-            batch = [(query, future) for query, future in taken if not future.done()]
+            # Who has left, or was cut off by the time limit, needs no result.
+            batch = [(item, future) for item, future in taken if not future.done()]
             if not batch:
                 continue
             self._told(len(batch))
             try:
-                vectors = await loop.run_in_executor(self._thread, self._embed, [query for query, _ in batch])
+                results = await loop.run_in_executor(self._thread, self._work, [item for item, _ in batch])
             except Exception as error:
                 for _, future in batch:
                     if not future.done():
                         future.set_exception(error)
                 continue
-            for (_, future), vector in zip(batch, vectors, strict=True):
+            for (_, future), result in zip(batch, results, strict=True):
                 if not future.done():
-                    future.set_result(vector)
+                    future.set_result(result)
 
-    def close(self) -> None:
-        """Let the thread end when its work is done."""
+    def close(self, last: Callable[[], None]) -> None:
+        """Do something in the thread after all its work, and let it end."""
+        self._thread.submit(last)
         self._thread.shutdown(wait=False)
 
 
 class VectorCache:
-    """The vectors of the queries that were asked last, by the queries' digests.
+    """The vectors of the queries that were asked last, by the queries' digests. For one thread.
 
     Args:
         most: How many.

@@ -1,18 +1,45 @@
 """Versions: the engine in use and the ones before it, swapped while requests are under way."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from gradus.search.engine import Engine
+import numpy as np
+
+from gradus.search.engine import Engine, Hit, Wanted
+from gradus.search.index.index import Vectors
 from gradus.search.query import Query
-from gradus.search.service.batching import Batcher, Vector, VectorCache
+from gradus.search.service.batching import Batcher, VectorCache
 from gradus.search.service.metrics import Metrics
 from gradus.search.service.problems import Problem
 from gradus.settings import ServiceSettings
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A search of one request.
+
+    Attributes:
+        query: What to look for.
+        wanted: How many documents, and which.
+        facets: Category fields to count.
+    """
+
+    query: Query
+    wanted: Wanted
+    facets: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came of it: the documents, and field → value → count."""
+
+    hits: list[Hit]
+    facets: dict[str, dict[str, int]]
 
 
 class Version:
@@ -30,18 +57,37 @@ class Version:
         self.retired = False
         self._metrics = metrics
         self._cache = VectorCache(settings.cache)
-        self._batcher = Batcher(engine.embed, settings.batch, metrics.batch.observe)
+        self._batcher = Batcher(self._answer, settings.batch, metrics.batch.observe)
 
-    async def vector(self, query: Query) -> Vector:
-        """The vector (D,) of a query, from the cache or a batch."""
-        digest = query.digest()
-        kept = self._cache.get(digest)
-        self._metrics.cached.labels("hit" if kept is not None else "miss").inc()
-        if kept is not None:
-            return kept
-        vector = await self._batcher.vector(query)
-        self._cache.put(digest, vector)
-        return vector
+    async def search(self, asked: Asked) -> Answered:
+        """Answer a search, together with others that come at the same time."""
+        return await self._batcher.result(asked)
+
+    def _answer(self, batch: Sequence[Asked]) -> list[Answered]:
+        """Answer a batch, in the batcher's thread: embed what was not asked lately, then look it all up."""
+        with self._metrics.stages.labels("encode").time():
+            vectors = self._vectors([asked.query for asked in batch])
+        with self._metrics.stages.labels("index").time():
+            hits = self.engine.find_all(vectors, [asked.wanted for asked in batch])
+        return [
+            Answered(
+                found, {name: self.engine.facets.count(name, asked.wanted.where) for name in asked.facets}
+            )
+            for asked, found in zip(batch, hits, strict=True)
+        ]
+
+    def _vectors(self, queries: Sequence[Query]) -> Vectors:
+        """The vectors (n, D) of queries, each different one embedded at most once."""
+        digests = [query.digest() for query in queries]
+        vectors = {digest: self._cache.get(digest) for digest in digests}
+        new = {d: query for d, query in zip(digests, queries, strict=True) if vectors[d] is None}
+        self._metrics.cached.labels("miss").inc(len(new))
+        self._metrics.cached.labels("hit").inc(len(queries) - len(new))
+        if new:
+            for digest, vector in zip(new, self.engine.embed(list(new.values())), strict=True):
+                vectors[digest] = vector
+                self._cache.put(digest, vector)
+        return np.array([vectors[digest] for digest in digests], np.float32)
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do work with the engine in a thread; until it has ended the version is in use.
@@ -59,11 +105,16 @@ class Version:
         self.users -= 1
         self.close_if_unused()
 
+    def retire(self) -> None:
+        """Let go of the engine as soon as no request uses it."""
+        self.retired = True
+        self.close_if_unused()
+
     def close_if_unused(self) -> None:
-        """Let go of the engine once it is retired and the last request that used it has ended."""
+        """Let go of the engine if it is retired and the last request that used it has ended."""
         if self.retired and self.users == 0:
-            self._batcher.close()
-            self.engine.close()
+            # In the thread, where a search may still run that its request did not wait for.
+            self._batcher.close(self.engine.close)
 
 
 class Live:
@@ -116,8 +167,7 @@ class Live:
     async def swap(self, name: str | None = None) -> str:
         """Make another version current, and say which was: one in memory, or what lies on the disk now.
 
-        Requests under way end with the version that they began with. Where the disk holds a version that is in
-        memory already, that one becomes current.
+        Requests under way end with the version that they began with.
 
         Raises:
             Problem: No version of that name is in memory.
@@ -134,18 +184,17 @@ class Live:
 
     def close(self) -> None:
         """Let go of every version; no request may be under way."""
-        for version in self._versions.values():
-            version.retired = True
-            version.close_if_unused()
+        while self._versions:
+            self._versions.popitem()[1].retire()
 
     def _enter(self, engine: Engine) -> None:
-        """Make an engine current, and retire the oldest beyond those that stay."""
+        """Make an engine current, and retire an older one of its version and the oldest beyond those that stay."""
         kept = self._versions.pop(engine.version, None)
         if kept is not None and kept.engine is not engine:
-            engine.close()
+            # Of the same model and catalogue, but opened later: documents may have been put into its index.
+            kept.retire()
+            kept = None
         self._versions[engine.version] = kept or Version(engine, self._settings, self._metrics)
         while len(self._versions) > self._settings.versions:
-            oldest = self._versions.pop(next(iter(self._versions)))
-            oldest.retired = True
-            oldest.close_if_unused()
+            self._versions.pop(next(iter(self._versions))).retire()
         self._metrics.serves(self.current.engine.version, len(self.current.engine.documents))

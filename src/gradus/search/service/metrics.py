@@ -10,9 +10,9 @@ class Metrics:
 
     Attributes:
         requests: Requests by route and status.
-        seconds: Their duration by route, and of the stages of a search (`encode`, `index`).
-        stages: Duration of a search's stages.
-        batch: Queries encoded together.
+        seconds: Their duration by route.
+        stages: Duration of the stages of a batch of searches: `encode`, `index`.
+        batch: Searches of a batch.
         cached: Vectors of queries: hit or miss.
         recorded: Records on the disk by kind (`query`, `event`).
         unrecorded: Records lost because the log could not be written, by kind.
@@ -25,10 +25,10 @@ class Metrics:
             "gradus_request_seconds", "Duration.", ("route",), registry=registry, buckets=_SECONDS
         )
         self.stages = Histogram(
-            "gradus_stage_seconds", "Duration.", ("stage",), registry=registry, buckets=_SECONDS
+            "gradus_stage_seconds", "Duration, of a batch.", ("stage",), registry=registry, buckets=_SECONDS
         )
         self.batch = Histogram(
-            "gradus_batch", "Queries encoded together.", registry=registry, buckets=(1, 2, 4, 8, 16, 32, 64)
+            "gradus_batch", "Searches done together.", registry=registry, buckets=(1, 2, 4, 8, 16, 32, 64)
         )
         self.cached = Counter("gradus_cached", "Vectors of queries.", ("outcome",), registry=registry)
         self.recorded = Counter("gradus_recorded", "Records on the disk.", ("kind",), registry=registry)

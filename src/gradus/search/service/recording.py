@@ -4,7 +4,7 @@ import asyncio
 import errno
 from typing import Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
 from gradus.search.service.bodies import described, problems, read_json
@@ -12,7 +12,6 @@ from gradus.search.service.feedback import moment
 from gradus.search.service.models import Event, FeedbackRequest, FeedbackResponse
 from gradus.search.service.problems import Problem
 from gradus.search.service.searching import APPLICATION
-from gradus.search.service.security import BEARER
 from gradus.search.service.state import Service
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -23,7 +22,7 @@ def add_feedback(app: FastAPI, service: Service) -> None:
 
     @app.post(
         "/feedback",
-        dependencies=[Depends(service.guard.needs("feedback")), Depends(BEARER)],
+        dependencies=service.guard.needs("feedback"),
         responses={200: {"model": FeedbackResponse}, **problems(400, 404, 413, 415, 422, 507)},
         openapi_extra=described(FeedbackRequest),
         response_class=JSONResponse,

@@ -5,15 +5,15 @@ import uuid
 from typing import Any
 from urllib.parse import quote
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
-from gradus.catalog.fields import Field
-from gradus.search.engine import Engine, Hit
+from gradus.search.engine import Engine, Hit, Wanted
+from gradus.search.query import Query
 from gradus.search.service.bodies import FORM, described, media_type, problems, read_form, read_json
 from gradus.search.service.feedback import moment
+from gradus.search.service.live import Asked
 from gradus.search.service.models import Bounds, SearchRequest, SearchResponse
-from gradus.search.service.security import BEARER
 from gradus.search.service.state import Service
 
 APPLICATION = "gradus"
@@ -25,7 +25,7 @@ def add_search(app: FastAPI, service: Service) -> None:
 
     @app.post(
         "/search",
-        dependencies=[Depends(service.guard.needs("search")), Depends(BEARER)],
+        dependencies=service.guard.needs("search"),
         responses={200: {"model": SearchResponse}, **problems(400, 404, 413, 415, 422)},
         openapi_extra=described(SearchRequest, form=True),
         response_class=JSONResponse,
@@ -42,30 +42,21 @@ def add_search(app: FastAPI, service: Service) -> None:
 
 async def _answer(service: Service, asked: SearchRequest, picture: bytes | None) -> dict[str, Any]:
     """Search, and record what was shown."""
-    stage = service.metrics.stages.labels
     with service.live.use(asked.version) as version:
         engine = version.engine
         where = engine.where({name: _condition(given) for name, given in asked.filters.items()})
         for name in asked.facets:
             engine.facets.require(name)
 
-        def ask() -> Any:
+        def ask() -> Query:
             pixels = int(service.settings.megapixels * 1e6)
             return engine.ask(asked.text, picture, asked.weights, pixels)
 
         # Decoding a picture takes long, and must not hold the others up.
         query = ask() if picture is None else await version.run(ask)
-        with stage("encode").time():
-            vector = await version.vector(query)
-
-        def find() -> tuple[list[Hit], dict[str, dict[str, int]]]:
-            counts = {name: engine.facets.count(name, where) for name in asked.facets}
-            return engine.find(vector, asked.k, where), counts
-
-        with stage("index").time():
-            hits, facets = await version.run(find)
+        found = await version.search(Asked(query, Wanted(asked.k, where), asked.facets))
     query_id = uuid.uuid4().hex
-    service.record("query", [_recorded(asked, picture, query_id, engine.version, hits)])
+    service.record("query", [_recorded(asked, picture, query_id, engine.version, found.hits)])
     return {
         "query_id": query_id,
         "version": engine.version,
@@ -76,29 +67,23 @@ async def _answer(service: Service, asked: SearchRequest, picture: bytes | None)
                 "score": round(hit.score, 6),
                 "fields": shown(engine, hit.doc_id, hit.fields),
             }
-            for position, hit in enumerate(hits, 1)
+            for position, hit in enumerate(found.hits, 1)
         ],
-        "facets": facets,
+        "facets": found.facets,
     }
 
 
 def shown(engine: Engine, doc_id: str, fields: dict[str, Any]) -> dict[str, Any]:
     """A document's fields as callers see them: a picture as the address that shows it, never as a path."""
-    types = {field.name: field.type for field in engine.documents.fields}
+    pictures = engine.image_fields
     return {
-        name: image_address(doc_id, name) if types[name] == "image" else value
-        for name, value in fields.items()
+        name: image_address(doc_id, name) if name in pictures else value for name, value in fields.items()
     }
 
 
 def image_address(doc_id: str, field: str) -> str:
     """Where a document's picture is shown."""
     return f"/documents/{quote(doc_id, safe='')}/image?field={quote(field, safe='')}"
-
-
-def image_fields(engine: Engine) -> list[Field]:
-    """The fields that hold pictures."""
-    return [field for field in engine.documents.fields if field.type == "image"]
 
 
 def _condition(given: list[str] | Bounds) -> list[str] | tuple[float, float]:

@@ -4,10 +4,11 @@ import ipaddress
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
-from fastapi import Request
+from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 from fastapi.security.utils import get_authorization_scheme_param
 
@@ -17,8 +18,7 @@ from gradus.search.service.problems import Problem
 _MOST_BUCKETS = 20_000
 """Callers whose use is remembered; the ones seen longest ago are forgotten."""
 
-BEARER = HTTPBearer(auto_error=False, description="A key that `gradus key` made, where the service has keys.")
-"""Tells OpenAPI how keys are sent."""
+_BEARER = HTTPBearer(auto_error=False, description="A key that `gradus key` made.")
 
 
 def is_loopback(host: str) -> bool:
@@ -74,10 +74,10 @@ class Guard:
         self._keys = keys
         self._limit = limit
 
-    def needs(self, scope: str) -> Callable[[Request], Awaitable[None]]:
-        """A check for the routes of a scope.
+    def needs(self, scope: str) -> list[Any]:
+        """The dependencies of a route that is for a scope.
 
-        It raises a Problem: 401 without a key that is known, 403 where it is not good for this or the request
+        One of them raises a Problem: 401 without a key that is known, 403 where it is not good for this or the request
         comes from a web page of another origin, 421 for a foreign host name, 429 above the rate.
         """
 
@@ -100,7 +100,8 @@ class Guard:
             if scope not in key.scopes:
                 raise Problem(403, "wrong-scope", f"this key is not good for {scope}")
 
-        return check
+        # The other only tells OpenAPI how keys are sent.
+        return [Depends(check), *([Depends(_BEARER)] if self._keys else [])]
 
 
 def _check_origin(request: Request) -> None:
