@@ -9,6 +9,7 @@ from torch import Tensor
 
 from gradus.objectives.cells import Cells
 from gradus.objectives.pairs import Pairs
+from gradus.objectives.precision import nothing
 
 SIZE = 512  # rows and columns of a tile: in float32 it fills a megabyte of second-level cache
 KEPT = 4096 * 4096  # exponentials of so few pairs are kept for the backward pass: 64 MB in float32
@@ -115,13 +116,13 @@ class Kernel:
     def log_sums(self) -> Tensor:
         """(n_q,) log-sum-exp of the unjudged logits of each row, whatever their size; c is not used."""
         positive, ignored = self._judged()
-        nothing = torch.finfo(self.queries.dtype).min / 4
-        most = self.queries.new_full((len(self.queries),), nothing)
+        empty = nothing(self.queries.dtype)
+        most = self.queries.new_full((len(self.queries),), empty)
         rows, buffer = torch.zeros_like(most), self._buffer()
         for number, i, j in self._visits():
             tile = self._logits(buffer, i, j)
-            positive.fill(tile, number, nothing)
-            ignored.fill(tile, number, nothing)
+            positive.fill(tile, number, empty)
+            ignored.fill(tile, number, empty)
             before = most[i].clone()
             torch.maximum(before, tile.amax(1), out=most[i])
             rows[i] = rows[i] * (before - most[i]).exp2() + tile.sub_(most[i, None]).exp2_().sum(1)

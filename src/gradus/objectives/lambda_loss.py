@@ -21,8 +21,9 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
-from gradus.objectives.lists import nothing, positives, sort_by_weight
+from gradus.objectives.lists import positives, sort_by_weight
 from gradus.objectives.pairs import Pairs
+from gradus.objectives.precision import nothing
 
 PART = 2**21
 """Comparisons at a time."""

@@ -10,16 +10,12 @@ import torch
 from torch import Tensor
 
 from gradus.objectives.pairs import Pairs
-
-
-def nothing(dtype: torch.dtype) -> float:
-    """A finite stand-in for −∞: it vanishes in every sum of exponentials and leaves no NaN in a backward pass."""
-    return torch.finfo(dtype).min / 4
+from gradus.objectives.precision import nothing, wide
 
 
 def positives(logits: Tensor, pairs: Pairs) -> tuple[Tensor, Pairs]:
     """The logits in float32 (float64 stays), and the pairs without those of weight 0."""
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    logits = logits.to(wide(logits.dtype))
     pairs = pairs.positives()
     return logits, replace(pairs, weight=pairs.weight.to(logits.dtype))
 

@@ -15,8 +15,9 @@ judged documents of a query are (W_ij − W_ik) / τ_t logits apart.
 import torch
 from torch import Tensor
 
-from gradus.objectives.lists import mean_over_queries, nothing, positives, sort_by_weight, unjudged
+from gradus.objectives.lists import mean_over_queries, positives, sort_by_weight, unjudged
 from gradus.objectives.pairs import Pairs
+from gradus.objectives.precision import nothing
 
 
 def listwise(

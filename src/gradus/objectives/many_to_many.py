@@ -24,8 +24,10 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from gradus.objectives import masses
+from gradus.objectives.lists import sort_by_weight
 from gradus.objectives.masses import Masses
 from gradus.objectives.pairs import Pairs
+from gradus.objectives.precision import nothing, wide
 
 Denominator = Literal["all", "unjudged", "lower"]
 
@@ -55,7 +57,7 @@ def many_to_many(
     """
     pairs = pairs.positives()
     if not len(pairs.weight):
-        return (queries.sum() + documents.sum() + scale).to(_wide(queries.dtype)) * 0.0
+        return (queries.sum() + documents.sum() + scale).to(wide(queries.dtype)) * 0.0
     found = masses.of_embeddings(queries, documents, scale, pairs, symmetric)
     return _mean(found, pairs, denominator)
 
@@ -66,12 +68,8 @@ def many_to_many_of_logits(
     """The same loss of (n_q, n_d) logits in memory, for logits that are no scaled product."""
     pairs = pairs.positives()
     if not len(pairs.weight):
-        return logits.sum().to(_wide(logits.dtype)) * 0.0
+        return logits.sum().to(wide(logits.dtype)) * 0.0
     return _mean(masses.of_logits(logits, pairs, symmetric), pairs, denominator)
-
-
-def _wide(dtype: torch.dtype) -> torch.dtype:
-    return torch.promote_types(dtype, torch.float32)
 
 
 def _mean(found: Masses, pairs: Pairs, denominator: Denominator) -> Tensor:
@@ -112,25 +110,18 @@ def _with_positives(mass: Tensor, own: Tensor, row: Tensor) -> Tensor:
 
 def _lighter(own: Tensor, row: Tensor, weight: Tensor) -> Tensor:
     """(p,) log-sum-exp of the positives of the same row with a smaller weight."""
-    order = torch.argsort(weight, stable=True)
-    order = order[torch.argsort(row[order], stable=True)]
-    row, weight = row[order], weight[order]
+    lists = sort_by_weight(row, weight, int(row.max()) + 1)
     position = torch.arange(len(row), device=row.device)
-    new_row = torch.ones_like(row, dtype=torch.bool)
-    new_row[1:] = row[1:] != row[:-1]
-    place = position - torch.where(new_row, position, 0).cummax(0).values
 
     # A running log-sum-exp within each row, by doubling: after the k-th turn of 2^k lightest so far.
-    nothing = own.new_full((1,), torch.finfo(own.dtype).min / 4)
-    running, shift = own[order], 1
-    while shift <= int(place.max()):
-        earlier = torch.cat([nothing.expand(shift), running[:-shift]])
-        running = torch.where(place >= shift, torch.logaddexp(running, earlier), running)
+    empty = own.new_full((1,), nothing(own.dtype))
+    running, shift = own[lists.order], 1
+    while shift < lists.most:
+        earlier = torch.cat([empty.expand(shift), running[:-shift]])
+        running = torch.where(lists.place >= shift, torch.logaddexp(running, earlier), running)
         shift *= 2
 
     # Equal weights do not compete: each takes the running sum from before the first of its equals.
-    new_weight = new_row.clone()
-    new_weight[1:] |= weight[1:] != weight[:-1]
-    first = torch.where(new_weight, position, 0).cummax(0).values
-    before = torch.cat([nothing, running])[torch.where(place[first] > 0, first, 0)]
-    return torch.zeros_like(own).index_put((order,), before)
+    first = position - lists.place + lists.first
+    before = torch.cat([empty, running])[torch.where(lists.first > 0, first, 0)]
+    return torch.zeros_like(own).index_put((lists.order,), before)

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from gradus.objectives.kernel import Kernel
+from gradus.objectives.lists import unjudged
 from gradus.objectives.pairs import Pairs
+from gradus.objectives.precision import wide
 from gradus.objectives.tiles import tiled
 
 # The logits of up to so many pairs are held in memory: there, what tiles cost in calls outweighs what they save.
@@ -37,12 +39,8 @@ class Masses:
 
 def of_logits(logits: Tensor, pairs: Pairs, symmetric: bool = True) -> Masses:
     """From (n_q, n_d) logits in memory; every pair of `pairs` counts as positive."""
-    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-    # A finite stand-in for −∞: it vanishes in every sum of exponentials and leaves no NaN in a backward pass.
-    unjudged = torch.ones_like(logits, dtype=torch.bool)
-    unjudged[pairs.query, pairs.document] = False
-    unjudged[pairs.ignored_query, pairs.ignored_document] = False
-    competing = logits.masked_fill(~unjudged, torch.finfo(logits.dtype).min / 4)
+    logits = logits.to(wide(logits.dtype))
+    competing = unjudged(logits, pairs)
     columns = competing.logsumexp(dim=0) if symmetric else None
     return Masses(competing.logsumexp(dim=1), columns, logits[pairs.query, pairs.document])
 
@@ -59,7 +57,7 @@ def of_embeddings(
         pairs: The positive and the ignored pairs.
         symmetric: Whether documents ask, too.
     """
-    dtype = torch.promote_types(torch.promote_types(queries.dtype, documents.dtype), torch.float32)
+    dtype = wide(torch.promote_types(queries.dtype, documents.dtype))
     if len(queries) * len(documents) <= DENSE:
         return of_logits(queries.to(dtype) @ documents.to(dtype).T * scale, pairs, symmetric)
     kernel: Callable[..., Kernel] = Kernel

@@ -15,8 +15,9 @@ is what trainers of graded text embeddings do, such as FlagEmbedding's.
 import torch
 from torch import Tensor
 
-from gradus.objectives.lists import mean_over_queries, nothing, positives, sort_by_weight, unjudged
+from gradus.objectives.lists import mean_over_queries, positives, sort_by_weight, unjudged
 from gradus.objectives.pairs import Pairs
+from gradus.objectives.precision import nothing
 
 
 def per_positive(logits: Tensor, pairs: Pairs, per_query: bool = False) -> Tensor:

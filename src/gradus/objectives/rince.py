@@ -21,8 +21,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from gradus.objectives.lists import nothing, positives
+from gradus.objectives.lists import positives
 from gradus.objectives.pairs import Pairs
+from gradus.objectives.precision import nothing
 
 Sums = Literal["in", "out", "out-in"]
 

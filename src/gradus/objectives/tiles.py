@@ -22,6 +22,7 @@ from torch.autograd.function import once_differentiable
 
 from gradus.objectives.kernel import Kernel
 from gradus.objectives.pairs import Pairs
+from gradus.objectives.precision import wide
 
 
 def tiled(
@@ -94,17 +95,13 @@ class _Tiled(torch.autograd.Function):
 def _offset(queries: Tensor, documents: Tensor, scale: float) -> float:
     """c, such that neither a sum of exponentials nor its reciprocal comes near what the type can hold."""
     bound = scale * float(_longest(queries) * _longest(documents))
-    most = math.log(torch.finfo(_wide(queries.dtype)).max) * 2 / 3
+    most = math.log(torch.finfo(wide(queries.dtype)).max) * 2 / 3
     return max(0.0, bound + math.log(max(len(queries), len(documents))) - most)
 
 
 def _longest(vectors: Tensor) -> Tensor:
-    lengths: Tensor = torch.linalg.vector_norm(vectors, dim=1, dtype=_wide(vectors.dtype))
+    lengths: Tensor = torch.linalg.vector_norm(vectors, dim=1, dtype=wide(vectors.dtype))
     return lengths.amax()
-
-
-def _wide(dtype: torch.dtype) -> torch.dtype:
-    return torch.promote_types(dtype, torch.float32)
 
 
 def _weak(sums: Tensor, terms: int) -> Tensor:
@@ -126,7 +123,7 @@ def _part(whole: Kernel, rows: Tensor, offset: Tensor | float) -> Kernel:
     """Some rows of the matrix, each with its own c."""
     kept = torch.zeros(len(whole.queries), dtype=torch.bool, device=rows.device)
     kept[rows] = True
-    dtype = _wide(whole.queries.dtype)
+    dtype = wide(whole.queries.dtype)
     return Kernel(
         whole.queries[rows].to(dtype),
         whole.documents.to(dtype),
