@@ -7,7 +7,6 @@ after reading; every metric treats an absent query and an empty list alike.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -56,9 +55,10 @@ class Run:
             if len(set(documents)) < len(documents):
                 twice = next(d for i, d in enumerate(documents) if d in documents[:i])
                 raise EvaluationError(f"{where}: document {twice!r} is returned twice")
-            if not all(map(math.isfinite, scores)):
+            values = np.array(scores, np.float64)
+            if not np.isfinite(values).all():
                 raise EvaluationError(f"{where}: a score is NaN or infinite")
-            if any(below > above for above, below in pairwise(scores)):
+            if (values[1:] > values[:-1]).any():
                 raise EvaluationError(f"{where}: scores rise down the list; higher scores must rank first")
 
 

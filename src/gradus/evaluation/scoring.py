@@ -7,6 +7,7 @@ three arrays, over all queries at a time.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress, count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
+
+BLOCK = 2**21
+"""Returned documents that are worked on at a time: matrices of so many numbers take 16 MB."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,8 @@ class Ranked:
 
     def relevant(self, rel: float = 0.0) -> IntArray:
         """Number of judged documents that are relevant: score above 0 and at least `rel`; (n_queries,)."""
-        count: IntArray = is_relevant(self.judged, rel).sum(axis=1)
-        return count
+        number: IntArray = is_relevant(self.judged, rel).sum(axis=1)
+        return number
 
 
 def is_relevant(scores: FloatArray, rel: float) -> BoolArray:
@@ -76,7 +80,17 @@ def score(ranked: Ranked, metrics: "Sequence[Metric]") -> dict[str, FloatArray]:
     Returns:
         Metric name to (n_queries,) values; NaN where the metric is undefined for the query.
     """
-    return {str(metric): metric(ranked) for metric in metrics}
+    parts = [
+        Ranked(ranked.gains[rows], ranked.lengths[rows], ranked.judged[rows])
+        for rows in _blocks(len(ranked.gains), max(ranked.gains.shape[1], ranked.judged.shape[1]))
+    ]
+    return {str(metric): np.concatenate([metric(part) for part in parts]) for metric in metrics}
+
+
+def _blocks(n_queries: int, width: int) -> list[slice]:
+    """Rows to work on at a time, at least one block; what is computed on the way stays within its memory."""
+    size = max(1, BLOCK // width)
+    return [slice(start, min(start + size, n_queries)) for start in range(0, max(1, n_queries), size)]
 
 
 def ranked_from_run(run: Run, query_ids: Sequence[str], judged: Mapping[str, Mapping[str, float]]) -> Ranked:
@@ -110,7 +124,8 @@ def ranked_from_run(run: Run, query_ids: Sequence[str], judged: Mapping[str, Map
                 )
         rows.extend([row] * len(scores))
         values.extend(scores.values())
-        gains[row, : len(documents)] = [scores.get(document, np.nan) for document in documents]
+        places = list(compress(count(), map(scores.__contains__, documents)))
+        gains[row, places] = [scores[documents[place]] for place in places]
     matrix = _descending(np.array(rows, np.int64), np.array(values, np.float64), len(lists))
     return Ranked(gains, lengths, matrix)
 
@@ -125,9 +140,8 @@ def ranked_from_indices(
 ) -> Ranked:
     """Look up the judged scores of ranked document rows, without ids.
 
-    The judged pairs are sorted by the key query · n_documents + document, and the keys of all returned
-    documents are looked up by binary search: 10,000 queries × 100 ranks against a million pairs take
-    well under a second.
+    The returned documents of each query are sorted, their ranks carried in the low bits, and the judged pairs
+    looked up among them by binary search.
 
     Args:
         order: (n_queries, depth) integer rows of the documents returned, best first; lists shorter than
@@ -168,14 +182,43 @@ def ranked_from_indices(
             f"merge their scores first"
         ),
     )
-    listed = returned >= 0
+    query, document, scores = query[by_key], document[by_key], scores[by_key]
     gains = np.full(returned.shape, np.nan)
-    if len(keys):
-        wanted = np.arange(n_queries, dtype=np.int64)[:, None] * n_documents + returned
-        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        hit = listed & (keys[at] == wanted)
-        gains[hit] = scores[by_key[at[hit]]]
-    return Ranked(gains, listed.sum(axis=1), _descending(query, scores, n_queries))
+    for rows in _blocks(*returned.shape):
+        pairs = slice(*np.searchsorted(query, [rows.start, rows.stop]))
+        _place(
+            returned[rows],
+            query[pairs] - rows.start,
+            document[pairs],
+            scores[pairs],
+            gains[rows],
+            n_documents,
+            rows.start,
+        )
+    return Ranked(gains, (returned >= 0).sum(axis=1), _descending(query, scores, n_queries))
+
+
+def _place(
+    returned: IntArray,
+    query: IntArray,
+    document: IntArray,
+    scores: FloatArray,
+    gains: FloatArray,
+    n_documents: int,
+    first: int,
+) -> None:
+    """Write the scores of judged pairs, sorted by query and document, to where the documents were returned."""
+    bits = returned.shape[1].bit_length()
+    documents_and_ranks = (returned << bits) | np.arange(returned.shape[1])
+    documents_and_ranks.sort(axis=1)
+    _refuse_repeats(documents_and_ranks >> bits, first)
+    # Rows one after the other stay sorted where each row's keys lie above all of the row before.
+    above = n_documents.bit_length() + bits + 1
+    listed = (documents_and_ranks + (np.arange(len(returned)) << above)[:, None]).ravel()
+    wanted = (query << above) + (document << bits)
+    at = np.minimum(np.searchsorted(listed, wanted), listed.size - 1)
+    hit = listed[at] >> bits == wanted >> bits
+    gains[query[hit], listed[at[hit]] & ((1 << bits) - 1)] = scores[hit]
 
 
 def percent_grades(scores: npt.ArrayLike) -> FloatArray:
@@ -210,11 +253,6 @@ def _checked_order(order: npt.ArrayLike, n_queries: int, n_documents: int) -> In
         ((rows[:, 1:] >= 0) & (rows[:, :-1] < 0)).any(axis=1),
         lambda at: f"query row {at} has a document after a -1: only the end of a list is padded",
     )
-    ascending = np.sort(rows, axis=1)
-    _refuse(
-        ((ascending[:, 1:] == ascending[:, :-1]) & (ascending[:, 1:] >= 0)).any(axis=1),
-        lambda at: f"query row {at} returns a document twice: keep its best rank only",
-    )
     return rows
 
 
@@ -235,11 +273,26 @@ def _refuse(bad: npt.ArrayLike, message: Callable[[int], str]) -> None:
         raise EvaluationError(message(int(np.argmax(bad))))
 
 
+def _refuse_repeats(ascending: IntArray, first: int) -> None:
+    """Refuse sorted rows, the first of which is query row `first`, in which a document occurs twice."""
+    _refuse(
+        ((ascending[:, 1:] == ascending[:, :-1]) & (ascending[:, 1:] >= 0)).any(axis=1),
+        lambda at: f"query row {first + at} returns a document twice: keep its best rank only",
+    )
+
+
 def _descending(query: IntArray, scores: FloatArray, n_queries: int) -> FloatArray:
-    """Scores of each query in descending order; (n_queries, max(1, largest count)), padded with NaN."""
+    """Scores of each query in descending order; (n_queries, max(1, largest count)), padded with NaN.
+
+    Args:
+        query: (n_pairs,) query row of each score, in ascending order.
+        scores: (n_pairs,) scores.
+        n_queries: Number of queries.
+    """
     counts = np.bincount(query, minlength=n_queries)
-    matrix = np.full((n_queries, max(1, int(counts.max(initial=0)))), np.nan)
-    order = np.lexsort((-scores, query))
+    negated = np.full((n_queries, max(1, int(counts.max(initial=0)))), np.nan)
     starts = np.cumsum(counts) - counts
-    matrix[query[order], np.arange(len(query)) - np.repeat(starts, counts)] = scores[order]
-    return matrix
+    negated[query, np.arange(len(query)) - np.repeat(starts, counts)] = -scores
+    negated.sort(axis=1)  # NaN goes to the end
+    descending: FloatArray = np.negative(negated, out=negated)
+    return descending
