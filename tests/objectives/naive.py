@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
+from hypothesis import strategies as st
 from torch import Tensor
 
 from gradus.objectives.pairs import Pairs
@@ -39,6 +40,18 @@ class Case:
             {(j, i): w for (i, j), w in self.weight.items()},
             {(j, i) for i, j in self.ignored},
         )
+
+
+def shuffled(logits: Tensor, pairs: Pairs, data: st.DataObject) -> tuple[Tensor, Pairs]:
+    """The same batch with its queries, its documents and its pairs in any other order."""
+    rows = torch.tensor(data.draw(st.permutations(range(logits.shape[0]))))
+    columns = torch.tensor(data.draw(st.permutations(range(logits.shape[1]))))
+    order = torch.tensor(data.draw(st.permutations(range(len(pairs.weight)))), dtype=torch.long)
+    row_of, column_of = torch.argsort(rows), torch.argsort(columns)
+    return logits[rows][:, columns], Pairs(
+        row_of[pairs.query[order]], column_of[pairs.document[order]], pairs.weight[order],
+        row_of[pairs.ignored_query], column_of[pairs.ignored_document],
+    )  # fmt: skip
 
 
 def loss(case: Case, denominator: str) -> float:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from naive import Case
+from naive import Case, shuffled
 from torch import Tensor
 
 from gradus.objectives import lambda_loss as lambda_loss_module
@@ -98,16 +98,8 @@ def test_the_order_of_queries_documents_and_pairs_does_not_matter(
     loss: Loss, case: Case, data: st.DataObject
 ) -> None:
     logits, pairs = case.tensors()
-    rows = torch.tensor(data.draw(st.permutations(range(logits.shape[0]))))
-    columns = torch.tensor(data.draw(st.permutations(range(logits.shape[1]))))
-    order = torch.tensor(data.draw(st.permutations(range(len(pairs.weight)))), dtype=torch.long)
-    row_of, column_of = torch.argsort(rows), torch.argsort(columns)
-    shuffled = Pairs(
-        row_of[pairs.query[order]], column_of[pairs.document[order]], pairs.weight[order],
-        row_of[pairs.ignored_query], column_of[pairs.ignored_document],
-    )  # fmt: skip
     torch.testing.assert_close(
-        loss.of(logits[rows][:, columns], shuffled), loss.of(logits, pairs), rtol=1e-12, atol=1e-12
+        loss.of(*shuffled(logits, pairs, data)), loss.of(logits, pairs), rtol=1e-12, atol=1e-12
     )
 
 
