@@ -5,6 +5,7 @@
 
 BIN := .venv/bin
 INSTALLED := .venv/installed
+EXTRAS := logs,hf,lora,onnx,rerank,serve,tensorboard,xlsx,dev
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -46,5 +47,5 @@ $(INSTALLED): pyproject.toml constraints.txt
 	echo "Gradus needs Python 3.11 or newer with its venv module on PATH (Debian: apt install python3-venv)." >&2; \
 	exit 1
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
-	  --editable '.[logs,hf,lora,onnx,rerank,serve,tensorboard,dev]'
+	  --editable '.[$(EXTRAS)]'
 	@touch $@

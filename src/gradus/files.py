@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all: written aside, flushed to disk, then renamed."""
+"""Files that appear whole or not at all: written aside, flushed to disk, then renamed; and logs that grow."""
 
 import glob
 import os
@@ -73,6 +73,17 @@ def remove_leftovers(path: Path) -> None:
             shutil.rmtree(aside)
         else:
             aside.unlink()
+
+
+def log_lines(folder: Path) -> Iterator[tuple[Path, int, bytes]]:
+    """Each line of a folder's `*.jsonl` files with its file and number, in order of the files' names.
+
+    Others may be writing: what stands behind the last line break of a file is not there yet.
+    """
+    for path in sorted(folder.glob("*.jsonl")):
+        complete, _, _ = path.read_bytes().rpartition(b"\n")
+        for number, line in enumerate(complete.splitlines(), 1):
+            yield path, number, line
 
 
 def _named(error: OSError, path: Path) -> OSError:

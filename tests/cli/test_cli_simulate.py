@@ -120,3 +120,16 @@ def test_a_mistake_is_one_line_and_writes_nothing(shop: Path, arguments: tuple[s
     assert said in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert not (shop / "clicks").exists()
+
+
+def test_appeal_moves_clicks_over_the_weeks(shop: Path) -> None:
+    def clicks(*flags: str) -> int:
+        told = run("clicks", "--impressions", "4000", "--json", *flags)
+        assert told.exit_code == 0, told.output
+        return int(json.loads(told.stdout)["clicks"])
+
+    moved = clicks("--appeal", "0.4", "--renewal", "0.5")
+    assert moved != clicks()
+    assert moved == clicks("--appeal", "0.4", "--renewal", "0.5")
+    assert moved != clicks("--appeal", "0.4", "--renewal", "0")
+    assert run("clicks", "--appeal", "0.4", "--renewal", "2").exit_code == 2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradus.errors import EvaluationError
-from gradus.evaluation.bootstrap import Interval, bootstrap_interval
+from gradus.evaluation.bootstrap import Interval, bootstrap_interval, resample_counts
 
 
 def test_interval_of_a_mean_agrees_with_the_normal_one() -> None:
@@ -72,3 +72,23 @@ def test_bad_requests() -> None:
         bootstrap_interval([1.0, 2.0], samples=0)
     with pytest.raises(EvaluationError, match="vector"):
         bootstrap_interval([[1.0, 2.0]])
+
+
+def test_counts_are_of_the_same_draws_as_the_interval() -> None:
+    values = np.random.default_rng(3).random(40)
+    counts = np.concatenate(list(resample_counts(40, 2000, seed=8)))
+    assert counts.shape == (2000, 40)
+    assert (counts.sum(axis=1) == 40).all()
+    got = bootstrap_interval(values, 0.9, seed=8)
+    np.testing.assert_allclose(np.quantile(counts @ values / 40, (0.05, 0.95)), (got.low, got.high))
+
+
+def test_blocks_of_counts_do_not_change_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = np.concatenate(list(resample_counts(9, 100, seed=1)))
+    monkeypatch.setattr("gradus.evaluation.bootstrap._COUNTS_BLOCK", 63)  # 7 resamples at once
+    np.testing.assert_array_equal(np.concatenate(list(resample_counts(9, 100, seed=1))), whole)
+
+
+def test_counts_need_resamples() -> None:
+    with pytest.raises(EvaluationError, match="samples"):
+        list(resample_counts(3, 0, seed=0))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gradus.catalog.fields import Field
 from gradus.catalog.table import Table
 from gradus.errors import EvaluationError
-from gradus.evaluation.cells import answerable, evaluate_cells, rank
+from gradus.evaluation.cells import answerable, evaluate_cells, evaluate_search, rank
 from gradus.judgments.judgments import Judgments
 
 SCORES = [0.0, 0.25, 0.5, 1.0]
@@ -105,3 +105,18 @@ def test_a_cell_with_nothing_to_find_is_left_out() -> None:
         "mine", vectors(6, 0), vectors(8, 1), judgments({(0, 0): 1.0, (1, 0): 0.0}), cells, ["nDCG@10"], 10
     )
     assert list(found.cells) == ["good"]
+
+
+def test_lists_that_end_early() -> None:
+    judged = {(0, 1): 1.0, (1, 0): 1.0, (1, 2): 0.5}
+
+    def search(query_rows: np.ndarray, document_rows: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+        order = np.array([[-1, -1], [2, -1]])
+        return order, np.where(order >= 0, np.float32(1), np.float32(-np.inf))
+
+    cells = {"all": (np.array([0, 1]), np.arange(8))}
+    result = evaluate_search("short", search, judgments(judged), cells, ["R@2", "Judged@2"], 2).cells["all"]
+    assert result.run.document_ids == [[], ["d2"]]
+    assert result.run.scores == [[], [1.0]]
+    assert result.per_query["R@2"].tolist() == [0.0, 0.5]
+    np.testing.assert_array_equal(result.per_query["Judged@2"], [np.nan, 1.0])

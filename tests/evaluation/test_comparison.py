@@ -95,3 +95,12 @@ def test_without_anything_in_common_the_remedy_is_said(
 ) -> None:
     with pytest.raises(EvaluationError, match=said):
         compare(systems, metrics)
+
+
+def test_uncorrected_p_values_and_effects_stand_beside_the_corrected_ones() -> None:
+    systems = [system("base", one=A, two=A), system("new", one=B, two=B)]
+    for row in compare(systems, ["MRR"]):
+        assert row.p_uncorrected == pytest.approx(exact_p([0.5, 0.0, 0.5]))
+        assert row.p_value == pytest.approx(min(1.0, 2 * row.p_uncorrected))
+        assert (row.effect.wins, row.effect.ties, row.effect.losses) == (2, 1, 0)
+        assert row.effect.relative == pytest.approx((2.5 / 3) / 0.5 - 1)

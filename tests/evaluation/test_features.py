@@ -91,3 +91,26 @@ def test_order_and_length_of_lists(features: PairFeatures) -> None:
     np.testing.assert_array_equal(
         features.of(np.array([1]), np.array([[0]]))[0, 0, names], whole[1, 2, names]
     )
+
+
+def test_exact_terms_count_for_whole_vectors_and_not_for_fields() -> None:
+    judgments = Judgments(
+        QUERIES, DOCUMENTS, *(np.zeros(0, int),) * 2, *(np.zeros(0),) * 3, np.zeros(0, object)
+    )
+    longer = np.concatenate([Q, np.full((2, 3), 0.5, np.float32)], axis=1)
+    stage = FirstStage(longer, np.concatenate([D, np.ones((3, 3), np.float32)], axis=1), {"title": 2 * D})
+    pair = of(PairFeatures(stage, judgments), 0, 0)
+    assert pair["similarity"] == 0.5 + 3 * 0.5
+    assert pair["similarity:title"] == 2 * 0.5
+
+
+def test_without_vectors_the_other_features_stay(features: PairFeatures) -> None:
+    query, document, score = (np.array(column) for column in zip(*PAIRS, strict=True))
+    judgments = Judgments(
+        QUERIES, DOCUMENTS, query, document, score, score, score, np.full(3, "test", object)
+    )
+    bare = PairFeatures(None, judgments)
+    assert not [name for name in bare.names if "similarity" in name or "best" in name]
+    whole = of(features, 0, 1)
+    assert {name: whole[name] for name in bare.names} == pytest.approx(of(bare, 0, 1), nan_ok=True)
+    assert 0 < bare.nbytes < features.nbytes - D.nbytes + 1

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from two_systems import CELL, METRIC, evaluation, judgments, png
 
+from gradus.catalog.text import has_kana
 from gradus.evaluation.results import CellResult, Evaluation
-from gradus.insight.examples import Example, choose_examples, has_kana, kinds_of, thumbnail
+from gradus.insight.examples import Example, choose_examples, kinds_of, thumbnail
 
 
 def test_kinds() -> None:

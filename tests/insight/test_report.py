@@ -11,6 +11,7 @@ from two_systems import CELL, METRIC, documents, judgments, png, report
 
 from gradus.errors import EvaluationError
 from gradus.evaluation.comparison import Comparison
+from gradus.evaluation.effect import PairedEffect
 from gradus.insight.page import show_signed, show_value
 from gradus.insight.plots import Curve
 from gradus.insight.report import Training, headline, render_report, show_p, show_relative, write_report
@@ -61,7 +62,10 @@ def numbers(text: str) -> list[float]:
 
 
 def comparison(cell: str, difference: float, p_value: float, metric: str = METRIC) -> Comparison:
-    return Comparison(cell, metric, "old", "new", 0.5, 0.5 + difference, difference, 0, 0, p_value, 9)
+    effect = PairedEffect(difference / 0.5, 0, 0, 0, 0.5, 0, 9, 0)
+    return Comparison(
+        cell, metric, "old", "new", 0.5, 0.5 + difference, difference, 0, 0, p_value, 9, p_value, effect
+    )
 
 
 def test_the_table_holds_the_numbers() -> None:

@@ -49,7 +49,7 @@ def test_documents_taken_down_are_left_out(tmp_path):
     path = tmp_path / "judgments.csv"
     assert write_fused(path, _fused(), Settings(), Table(["d1", "d3"], (), {})) == 2
     assert pyarrow.csv.read_csv(path)["doc_id"].to_pylist() == ["d1", "d3"]
-    with pytest.raises(JudgmentsError, match=r"none of the 4 fused pairs.*'d0'.*'x'; check catalog\.id"):
+    with pytest.raises(JudgmentsError, match=r"none of the 4 scored pairs.*'d0'.*'x'; check catalog\.id"):
         write_fused(path, _fused(), Settings(), Table(["x"], (), {}))
 
 

@@ -404,7 +404,7 @@ def test_other_bodies_are_refused(raw: httpx.Client) -> None:
         raw.post("/search", content=b"x", headers={"content-type": "multipart/form-data"}).status_code == 400
     )
     refused(raw.get("/search"), 405, "method-not-allowed")
-    refused(raw.get("/"), 404, "not-found")
+    refused(raw.get("/elsewhere"), 404, "not-found")
 
 
 @given(st.text(max_size=60), st.text(max_size=20))

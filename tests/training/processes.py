@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
+from tiny_task import joined as joined_batches
 from tiny_task import judged, smooth, tiny_batches, tiny_run, tiny_task
 from torch import nn
 
@@ -92,6 +93,15 @@ def few(folder: Path, group: Group) -> Task:
     return task
 
 
+def mining(folder: Path, group: Group) -> Task:
+    """With hard negatives, mined by both."""
+    task = tiny_task(residual=0.1, temperature=0.2)
+    batches = joined_batches(5, 2)
+    options = {"epochs": 3, "augment": False, "precision": "float32", "checkpoint_minutes": 1e9}
+    smooth(tiny_run(folder, task, batches=batches, group=group, **options)).fit()
+    return task
+
+
 def stopping(folder: Path, group: Group) -> dict[str, Any]:
     """Early stopping, as the first process validates."""
     values = iter([0.3, 0.5, 0.4, 0.4, 0.9])
@@ -136,6 +146,8 @@ def main(scenario: str, folder: Path) -> None:
             runs["stopping"] = lambda: stopping(own / "stopping", group)
             runs["minutes"] = lambda: minutes(own / "minutes", group)
             runs["whole"] = lambda: whole(own / "whole", group)
+        if scenario == "mining":
+            runs["mining"] = lambda: mining(own / "mining", group)
         if scenario == "killed":
             runs["killed"] = lambda: whole(folder / "killed", group, killed=True)
         if scenario == "resumed":

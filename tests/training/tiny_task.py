@@ -18,6 +18,7 @@ from gradus.progress import silent
 from gradus.settings import ObjectiveSettings, Settings, TrainingSettings
 from gradus.training.batches import Batches, ManyToManyBatches
 from gradus.training.distributed import ALONE, Group
+from gradus.training.hard_negatives import HardNegatives, JoinedBatches
 from gradus.training.loop import Run
 from gradus.training.task import Task
 
@@ -58,6 +59,14 @@ def tiny_task(seed: int = 0, residual: float = 0.0, **objective: Any) -> Task:
 
 def tiny_batches(size: int = 4) -> Batches:
     return ManyToManyBatches(*judged(), size)
+
+
+def joined(size: int = 4, most: int = 3) -> Batches:
+    """The same with hard negatives, half of the worthless pairs unjudged."""
+    query, document, weight = judged()
+    known = (weight > 0) | ((query + document) % 2 == 0)
+    given = query[known], document[known], weight[known]
+    return JoinedBatches(ManyToManyBatches(*given, size), HardNegatives(*given, np.arange(12), 0.0), most)
 
 
 def hits(task: Task) -> float:

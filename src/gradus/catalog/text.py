@@ -37,6 +37,16 @@ def normalise(text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", _INVISIBLE.sub("", text)).split())
 
 
+def scripts_of(text: str) -> set[str]:
+    """The scripts of a text's letters, as the first words of their Unicode names: LATIN, KATAKANA, CJK."""
+    return {unicodedata.name(char, "").partition(" ")[0] for char in text if char.isalpha()}
+
+
+def has_kana(text: str) -> bool:
+    """Whether a text holds hiragana or katakana, and so is Japanese."""
+    return not {"HIRAGANA", "KATAKANA"}.isdisjoint(scripts_of(text))
+
+
 def looks_mis_encoded(text: str) -> str | None:
     """Why the text seems to have been read in the wrong encoding, or `None`.
 

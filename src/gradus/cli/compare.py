@@ -31,7 +31,7 @@ def compare(
         print_json([asdict(row) for row in rows])
         return
     print_table(
-        "Paired differences, 95 % intervals, permutation p-values with Holm's correction",
+        "Paired differences, 95 % intervals, Holm-corrected permutation p, Cohen's d_z, queries higher and lower",
         (
             "split",
             "metric",
@@ -42,13 +42,17 @@ def compare(
             "difference",
             "low",
             "high",
-            "p",
+            "p (Holm)",
+            "d_z",
+            "higher",
+            "lower",
             "queries",
         ),
         (
             (
                 *(row.cell, row.metric, row.baseline, row.baseline_mean, row.system, row.system_mean),
-                *(row.difference, row.low, row.high, row.p_value, row.queries),
+                *(row.difference, row.low, row.high, row.p_value),
+                *(row.effect.d_z, row.effect.wins, row.effect.losses, row.queries),
             )
             for row in rows
         ),

@@ -5,9 +5,12 @@ from typing import Annotated
 import typer
 
 import gradus
+from gradus.cli.bench import bench
+from gradus.cli.cadence import cadence
 from gradus.cli.check import check
 from gradus.cli.compare import compare
 from gradus.cli.demo import demo
+from gradus.cli.distil import distil
 from gradus.cli.evaluate import evaluate
 from gradus.cli.export import export
 from gradus.cli.failures import Commands
@@ -15,9 +18,10 @@ from gradus.cli.import_open_clip import import_open_clip
 from gradus.cli.index import index
 from gradus.cli.init import init
 from gradus.cli.judge import judge
+from gradus.cli.poc import poc
 from gradus.cli.sample import sample
 from gradus.cli.search import search
-from gradus.cli.serve import key, serve
+from gradus.cli.serve import key, serve, votes
 from gradus.cli.simulate import simulate
 from gradus.cli.study import study
 from gradus.cli.sweep import sweep
@@ -60,14 +64,19 @@ app.add_typer(study, name="study", rich_help_panel=_LEARN)
 app.command(rich_help_panel=_DATA)(init)
 app.command(rich_help_panel=_DATA)(check)
 app.command(rich_help_panel=_DATA)(judge)
+app.command(rich_help_panel=_DATA)(distil)
 app.command(rich_help_panel=_MODEL)(train)
 app.command(rich_help_panel=_MODEL)(sweep)
 app.command(rich_help_panel=_MODEL)(evaluate)
 app.command(rich_help_panel=_MODEL)(compare)
+app.command(rich_help_panel=_MODEL)(bench)
+app.command(rich_help_panel=_MODEL)(cadence)
+app.command(rich_help_panel=_MODEL)(poc)
 app.command(rich_help_panel=_MODEL)(search)
 app.add_typer(index, name="index", rich_help_panel=_MODEL)
 app.command(rich_help_panel=_MODEL)(serve)
 app.command(rich_help_panel=_MODEL)(key)
+app.command(rich_help_panel=_MODEL)(votes)
 app.command(rich_help_panel=_MODEL)(export)
 app.command(rich_help_panel=_MODEL)(import_open_clip)
 

@@ -76,6 +76,14 @@ def simulate(
         float,
         typer.Option(help="Standard deviation of the change of relevance.", rich_help_panel=_ASKED),
     ] = 0.0,
+    appeal: Annotated[
+        float,
+        typer.Option(help="Standard deviation of documents' own appeal.", rich_help_panel=_ASKED),
+    ] = 0.0,
+    renewal: Annotated[
+        float,
+        typer.Option(help="Share of that appeal that is new after a week.", rich_help_panel=_ASKED),
+    ] = 0.1,
     model: Annotated[Model, typer.Option(help="The click model.", rich_help_panel=_PEOPLE)] = Model.PBM,
     eta: Annotated[
         float,
@@ -116,7 +124,7 @@ def simulate(
     from gradus.judgments.simulation.policy import Policy
     from gradus.judgments.simulation.simulate import Simulation
     from gradus.judgments.simulation.traffic import Traffic
-    from gradus.judgments.simulation.truth import drifting, truth_of
+    from gradus.judgments.simulation.truth import drifting, truth_of, wandering
     from gradus.judgments.simulation.write import write_log
 
     users, policy = users_of(model, eta, gamma), Policy(noise, epochs, swaps, randomised)
@@ -125,6 +133,8 @@ def simulate(
     truth = truth_of(read_judgments(settings, open_catalog(settings)))
     if drift:
         truth = drifting(truth, drift, seed)
+    if appeal:
+        truth = wandering(truth, appeal, renewal, days, seed)
     simulation = Simulation(truth, users, policy, habits, traffic, impressions, page, seed)
     with shown_progress() as progress:
         written = write_log(folder, simulation, layout, dirt, progress)

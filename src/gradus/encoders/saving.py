@@ -5,19 +5,20 @@ towers need beside them (vocabulary, tokenizer, configs), `residual.json` and `q
 documents and queries that have a residual, `README.md` is the model card. No pickles.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import gradus
 from gradus.catalog.fields import Field
-from gradus.encoders.encoder import SIDES, Encoder
+from gradus.encoders.encoder import SIDES, Encoder, modality
 from gradus.encoders.exact_terms import ExactTerms
 from gradus.encoders.lora import merged_state
 from gradus.encoders.mini_image import MiniImage
@@ -116,6 +117,49 @@ def model_folder(folder: Path) -> Path:
     if not (folder / "config.json").exists() and (folder / "model").is_dir():
         return folder / "model"
     return folder
+
+
+def fingerprint(folder: Path) -> str:
+    """What tells a model from every other one: equal weights, equal fingerprints.
+
+    Args:
+        folder: As for `load_model`.
+    """
+    digest = hashlib.blake2b(digest_size=16)
+    for name in ("config.json", "model.safetensors"):
+        digest.update((model_folder(folder) / name).read_bytes())
+    return digest.hexdigest()
+
+
+def document_side(folder: Path) -> str:
+    """What tells a model from every other one that embeds documents differently.
+
+    Models share it that were trained from one another with `training.refresh = "queries"`: vectors and indexes of one
+    are the other's. Arguments are those of `load_model`.
+    """
+    folder = model_folder(folder)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    fields = [Field(**field) for field in config["fields"]["document"]]
+    # A tower that was shared is named after its modality alone.
+    names = sorted({modality(field) for field in fields})
+    towers = {name: next(k for k in (f"document_{name}", name) if k in config["towers"]) for name in names}
+    parts = ["dimensions", "residual", "exact_terms"]
+    about = [config["fields"]["document"], [config.get(part) for part in parts]]
+    digest = hashlib.blake2b(json.dumps(about).encode(), digest_size=16)
+    for name, key in towers.items():
+        digest.update(json.dumps([name, config["towers"][key]], sort_keys=True).encode())
+        for file in sorted((folder / "towers" / key).rglob("*")):
+            digest.update(file.read_bytes() if file.is_file() else b"")
+    if config.get("residual"):
+        digest.update((folder / FILE).read_bytes())
+    prefixes = [f"{part}.{key}." for part in ("towers", "projections") for key in towers.values()]
+    prefixes += ["fusion.document.", "residual.", "exact."]
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        for prefix in prefixes:
+            for tensor in sorted(key for key in file.keys() if key.startswith(prefix)):  # noqa: SIM118
+                digest.update(tensor.removeprefix(prefix).encode())
+                digest.update(file.get_tensor(tensor).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _load_tower(folder: Path, config: dict[str, Any]) -> Tower:

@@ -1,5 +1,6 @@
-"""Bootstrap intervals of a mean over queries."""
+"""Bootstrap intervals of a mean over queries, and the resamples that other statistics are made from."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ from gradus.errors import EvaluationError
 
 # Resampled values held at once; bounds memory to a few tens of megabytes whatever the number of queries.
 _BLOCK = 1 << 20
+# Counts are summed at random places: a block that fits into a processor's cache is several times faster.
+_COUNTS_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -65,3 +68,30 @@ def bootstrap_interval(
     tail = (1 - confidence) / 2
     low, high = np.quantile(means, (tail, 1 - tail))
     return Interval(float(defined.mean()), float(low), float(high), n)
+
+
+def resample_counts(n: int, samples: int, seed: int) -> Iterator[npt.NDArray[np.float64]]:
+    """How often each of n queries is drawn in each bootstrap resample, a block of resamples at a time.
+
+    A resampled mean of values x is counts @ x / n, of several columns at once or of anything that is made of
+    weighted sums, and the same seed draws the same queries.
+
+    Args:
+        n: Number of queries, at least 1.
+        samples: Number of resamples.
+        seed: Seed of the draws.
+
+    Yields:
+        (block, n) counts, whose rows sum to n; the blocks have `samples` rows together.
+
+    Raises:
+        EvaluationError: `samples` is out of range.
+    """
+    if samples < 1:
+        raise EvaluationError(f"samples must be at least 1, but is {samples}")
+    generator = np.random.default_rng(seed)
+    step = max(1, _COUNTS_BLOCK // n)
+    for start in range(0, samples, step):
+        rows = min(step, samples - start)
+        drawn = generator.integers(0, n, size=(rows, n)) + np.arange(0, rows * n, n)[:, None]
+        yield np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)

@@ -17,7 +17,8 @@ Vectors = NDArray[np.float32]
 
 Search = Callable[[Rows, Rows, int], tuple[Rows, Vectors]]
 """From query rows (n,), the document rows (m,) that make the corpus, and a depth k, to the lists: places in
-the corpus and their scores, best first, both (n, min(k, m))."""
+the corpus and their scores, best first, both (n, min(k, m)). A list that ends earlier is filled with place −1 and
+score −∞."""
 
 
 def evaluate_cells(
@@ -78,8 +79,8 @@ def evaluate_search(
         run = Run(
             name,
             ids,
-            [[judgments.documents.ids[document_rows[place]] for place in row] for row in order],
-            [[float(value) for value in row] for row in scores],
+            [[judgments.documents.ids[document_rows[place]] for place in row if place >= 0] for row in order],
+            [row[places >= 0].tolist() for row, places in zip(scores, order, strict=True)],
         )
         results[cell] = CellResult(len(document_rows), ids, score(ranked, parsed), run)
     return Evaluation(name, results)
@@ -121,7 +122,7 @@ def look_up(order: Rows, judgments: Judgments, query_rows: Rows, document_rows: 
     """The judged scores along lists.
 
     Args:
-        order: (n, k) places in `document_rows`, best first.
+        order: (n, k) places in `document_rows`, best first; −1 after the end of a list.
         judgments: The judged pairs.
         query_rows: (n,) rows of `judgments.queries`.
         document_rows: (m,) rows of `judgments.documents`: the corpus.

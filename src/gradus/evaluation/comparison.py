@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradus.errors import EvaluationError
-from gradus.evaluation.permutation import holm, paired_permutation
+from gradus.evaluation.effect import PairedEffect, paired_effect
+from gradus.evaluation.holm import holm
+from gradus.evaluation.permutation import paired_permutation
 from gradus.evaluation.results import Evaluation
 
 
@@ -26,6 +28,8 @@ class Comparison:
         high: Upper end.
         p_value: Of a paired permutation test, corrected by Holm over all rows of the comparison.
         queries: How many queries both were measured on.
+        p_uncorrected: The same p-value for a reader of this row alone.
+        effect: The size of the difference, relative, standardised, and in queries won and lost.
     """
 
     cell: str
@@ -39,6 +43,8 @@ class Comparison:
     high: float
     p_value: float
     queries: int
+    p_uncorrected: float
+    effect: PairedEffect
 
 
 def compare(evaluations: Sequence[Evaluation], metrics: Sequence[str]) -> list[Comparison]:
@@ -69,6 +75,7 @@ def compare(evaluations: Sequence[Evaluation], metrics: Sequence[str]) -> list[C
                     Comparison(
                         cell, metric, baseline.name, other.name, float(a[both].mean()), float(b[both].mean()),
                         result.difference, result.low, result.high, result.p_value, result.n,
+                        result.p_value, paired_effect(b, a),
                     )
                 )  # fmt: skip
     if not rows:

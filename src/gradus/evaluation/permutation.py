@@ -1,4 +1,4 @@
-"""Paired comparison of two systems over the same queries, and correction for several comparisons."""
+"""Paired comparison of two systems over the same queries."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -73,33 +73,6 @@ def paired_permutation(
     else:
         p_value = (1 + _hits(differences, _random_patterns(interval.n, samples, seed))) / (1 + samples)
     return PairedResult(interval.mean, interval.low, interval.high, float(p_value), interval.n)
-
-
-def holm(p_values: npt.ArrayLike) -> FloatArray:
-    """Holm's step-down correction for several tests (Holm 1979).
-
-    With m tests in ascending order of p, the i-th becomes max over j ≤ i of (m − j + 1) p_j, at most 1. A
-    corrected value below α rejects with the chance of any false rejection at most α.
-
-    Args:
-        p_values: (n_tests,) p-values; NaN marks a test that could not be made: it stays NaN and is not
-            counted among the m.
-
-    Returns:
-        (n_tests,) corrected p-values, in the order given.
-
-    Raises:
-        EvaluationError: A value is outside [0, 1].
-    """
-    raw = np.asarray(p_values, dtype=np.float64)
-    if ((raw < 0) | (raw > 1)).any():
-        raise EvaluationError("p-values lie between 0 and 1")
-    made = np.flatnonzero(~np.isnan(raw))
-    order = made[np.argsort(raw[made], kind="stable")]
-    corrected = np.full(raw.shape, np.nan)
-    factors = np.arange(len(order), 0, -1)
-    corrected[order] = np.minimum(1.0, np.maximum.accumulate(factors * raw[order]))
-    return corrected
 
 
 def _hits(differences: FloatArray, blocks: Iterator[FloatArray]) -> int:

@@ -3,7 +3,6 @@
 import base64
 import io
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from PIL import Image
 
 from gradus.catalog.images import decode_image
 from gradus.catalog.table import ImageSource, Table
+from gradus.catalog.text import has_kana, scripts_of
 from gradus.errors import CatalogError
 from gradus.evaluation.metrics import parse_metric
 from gradus.evaluation.results import Evaluation
@@ -157,11 +157,6 @@ def thumbnail(source: ImageSource | None, side: int = 176) -> str | None:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def has_kana(text: str) -> bool:
-    """Whether a text holds hiragana or katakana, and so is Japanese."""
-    return not {"HIRAGANA", "KATAKANA"}.isdisjoint(_scripts(text))
-
-
 def _kind(queries: Table, row: int, known: set[str], near: set[str], japanese: bool) -> str:
     if any(
         field.type == "image" and queries.columns[field.name][row] is not None for field in queries.fields
@@ -170,7 +165,7 @@ def _kind(queries: Table, row: int, known: set[str], near: set[str], japanese: b
     text = _text(queries, row)
     if any(_is_misspelt(word, known, near) for word in _words(text)):
         return "misspelt"
-    scripts = _scripts(text)
+    scripts = scripts_of(text)
     if has_kana(text) or (japanese and "CJK" in scripts):
         return "Japanese script"
     return (
@@ -182,11 +177,6 @@ def _is_misspelt(word: str, known: set[str], near: set[str]) -> bool:
     # Short words are too often one slip away from another word.
     long_enough = len(word) >= (4 if word.isascii() else 3)
     return long_enough and word not in known and not near.isdisjoint(_one_slip(word))
-
-
-def _scripts(text: str) -> set[str]:
-    """The scripts of a text's letters, as the first words of their Unicode names."""
-    return {unicodedata.name(char, "").partition(" ")[0] for char in text if char.isalpha()}
 
 
 def _words(text: str) -> list[str]:

@@ -1,6 +1,6 @@
 """Pages: HTML that needs nothing but itself, all of one house style."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from typing import Any
 
@@ -8,20 +8,27 @@ import numpy as np
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from gradus.insight.examples import has_kana
+from gradus.catalog.text import has_kana
 
 
-def render_page(name: str, title: str, filters: Mapping[str, Callable[..., str]], **content: Any) -> str:
+def render_page(
+    name: str,
+    title: str,
+    filters: Mapping[str, Callable[..., str]],
+    styles: Sequence[str] = (),
+    **content: Any,
+) -> str:
     """A page as HTML: its style is inside, nothing is loaded, and all that is not `Markup` is escaped.
 
     Args:
         name: The page's template is `name.html`, which extends `page.html`; its own style is `name.css`.
         title: What stands in the browser's tab.
         filters: The page's own filters, beside `value`, `signed` and `count`.
+        styles: Styles that several pages have, `name.css` too.
         **content: What the template shows.
     """
     environment = Environment(
-        loader=FunctionLoader(_read),
+        loader=FunctionLoader(read_part),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -30,7 +37,8 @@ def render_page(name: str, title: str, filters: Mapping[str, Callable[..., str]]
     )
     environment.filters |= {"value": show_value, "signed": show_signed, "count": show_count, **filters}
     environment.tests["kana"] = has_kana
-    style = Markup(_read("page.css") + _read(f"{name}.css"))  # noqa: S704 - our own files
+    parts = [read_part(f"{part}.css") for part in ("page", *styles, name)]
+    style = Markup("".join([_palette(), *parts]))  # noqa: S704 - our own files
     return environment.get_template(f"{name}.html").render(title=title, style=style, **content)
 
 
@@ -57,5 +65,11 @@ def signs(number: str) -> str:
     return number.replace("-", "−") if number.strip("+-0.") else number.lstrip("+-")
 
 
-def _read(name: str) -> str:
+def _palette() -> str:
+    """The colours, which these pages share with those of the service."""
+    return resources.files("gradus").joinpath("palette.css").read_text(encoding="utf-8")
+
+
+def read_part(name: str) -> str:
+    """A template, style or program of these pages."""
     return resources.files("gradus.insight").joinpath(name).read_text(encoding="utf-8")

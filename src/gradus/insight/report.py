@@ -117,6 +117,7 @@ def render_report(report: Report) -> str:
         "report",
         report.title,
         {"p": show_p},
+        ("examples",),
         report=report,
         headline=headline(report.leading),
         tables=_tables(report),

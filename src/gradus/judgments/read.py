@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gradus.catalog.read import open_queries
 from gradus.catalog.table import Table
 from gradus.errors import JudgmentsError
@@ -9,7 +12,7 @@ from gradus.judgments.binding import JudgmentsFile
 from gradus.judgments.judgments import Judgments
 from gradus.judgments.marqo_gs import read_marqo_gs
 from gradus.judgments.qrels import read_qrels
-from gradus.judgments.table_format import read_table_file
+from gradus.judgments.table_format import read_table_evidence, read_table_file
 from gradus.settings import Settings
 
 
@@ -52,6 +55,23 @@ def read_judgments_file(settings: Settings, documents: Table) -> JudgmentsFile:
             return read_qrels(path, open_queries(settings), documents, settings.judgments.scale)
         case _:
             return read_table_file(settings, documents)
+
+
+def read_evidence(settings: Settings, queries: Table) -> NDArray[np.float64] | None:
+    """(n_q,) how much evidence there is of each query, where the judgments' file says so; else `None`.
+
+    Args:
+        settings: The sections judgments and query say where and how.
+        queries: The queries of the judgments.
+
+    Raises:
+        JudgmentsError: The column of evidence holds something else than numbers.
+        CatalogError: The file cannot be read.
+    """
+    path = settings.resolve(settings.judgments.path)
+    if _format(settings.judgments.format, path) != "table":
+        return None
+    return read_table_evidence(settings, queries)
 
 
 def _format(wanted: str, path: Path) -> str:

@@ -16,7 +16,7 @@ from gradus.judgments.columns import Columns
 from gradus.judgments.fusion import Fused
 from gradus.judgments.judgments import Judgments
 from gradus.judgments.scores import Scores
-from gradus.judgments.table_format import write_judgments
+from gradus.judgments.table_format import EVIDENCE, write_judgments
 from gradus.settings import Settings
 
 
@@ -80,37 +80,64 @@ def write_fused(
     Raises:
         JudgmentsError: No pair is left; or there is no table of queries, and a query is no single text.
     """
-    if queries is None:
-        field = _text_field(settings)
-        if field is None:
-            raise JudgmentsError(
-                "queries of the evidence are texts, but [query.fields] says otherwise; name the queries' file in "
-                "query.path, or give [query.fields] a single field of type text"
-            )
-        queries = Table(
-            list(fused.queries), (Field(field),), {field: [normalise(text) or None for text in fused.queries]}
+    queries = query_table(fused.queries, settings) if queries is None else queries
+    judgments, kept = as_judgments(fused, fused.source, documents, queries)
+    counts = {f"evidence_{name}": fused.count[kept, column] for column, name in enumerate(fused.sources)}
+    write_judgments(path, judgments, counts={EVIDENCE: fused.evidence[kept], **counts})
+    return int((~kept).sum())
+
+
+def query_table(names: Sequence[str], settings: Settings) -> Table:
+    """Queries whose texts are their ids, as a log has them.
+
+    Raises:
+        JudgmentsError: `query.fields` says that a query is no single text.
+    """
+    field = _text_field(settings)
+    if field is None:
+        raise JudgmentsError(
+            "queries of the evidence are texts, but [query.fields] says otherwise; name the queries' file in "
+            "query.path, or give [query.fields] a single field of type text"
         )
-    query = _rows(fused.queries, queries)[fused.query]
-    document = _rows(fused.documents, documents)[fused.document]
+    return Table(list(names), (Field(field),), {field: [normalise(text) or None for text in names]})
+
+
+def as_judgments(
+    scored: Scores | Fused, source: Sequence[str], documents: Table, queries: Table
+) -> tuple[Judgments, NDArray[np.bool_]]:
+    """The scored pairs whose document and query the tables have, as judgments over them.
+
+    Args:
+        scored: The scores.
+        source: (p,) names of each pair's sources.
+        documents: The catalogue.
+        queries: The queries by the ids that the evidence uses.
+
+    Returns:
+        The judgments, and the (p,) mask of the pairs that they are made of.
+
+    Raises:
+        JudgmentsError: No pair is left.
+    """
+    query = _rows(scored.queries, queries)[scored.query]
+    document = _rows(scored.documents, documents)[scored.document]
     kept = (query >= 0) & (document >= 0)
     if not kept.any():
         which, names, table = (
-            ("document", fused.documents, documents)
+            ("document", scored.documents, documents)
             if (document < 0).all()
-            else ("query", fused.queries, queries)
+            else ("query", scored.queries, queries)
         )
         raise JudgmentsError(
-            f"none of the {len(fused)} fused pairs is of a query and a document that are known: the evidence has "
+            f"none of the {len(scored)} scored pairs is of a query and a document that are known: the evidence has "
             f"{which} {names[0]!r}, the ids here are such as {table.ids[0]!r}; check {_ID_KEYS[which]} and the "
             "columns of the evidence"
         )
     judgments = Judgments(
-        queries, documents, query[kept], document[kept], fused.score[kept], fused.low[kept], fused.high[kept],
-        np.array(fused.source, object)[kept],
+        queries, documents, query[kept], document[kept], scored.score[kept], scored.low[kept],
+        scored.high[kept], np.array(source, object)[kept],
     )  # fmt: skip
-    counts = {f"evidence_{name}": fused.count[kept, column] for column, name in enumerate(fused.sources)}
-    write_judgments(path, judgments, counts={"evidence": fused.evidence[kept], **counts})
-    return int((~kept).sum())
+    return judgments, kept
 
 
 _ID_KEYS = {"document": "catalog.id", "query": "query.id"}

@@ -25,6 +25,9 @@ from gradus.judgments.judgments import Judgments
 from gradus.judgments.split import Labels
 from gradus.settings import JudgmentsSettings, Settings
 
+EVIDENCE = "evidence"
+"""The column with how much evidence there is of a pair."""
+
 _ARROW_TYPES = {"text": pa.string(), "category": pa.string(), "number": pa.float64()}
 
 
@@ -62,6 +65,53 @@ def read_table_file(settings: Settings, documents: Table) -> JudgmentsFile:
         document_part=columns.texts("doc_split"),
     )
     return bind(evidence, queries, documents)
+
+
+def read_table_evidence(settings: Settings, queries: Table) -> NDArray[np.float64] | None:
+    """(n_q,) the evidence behind each query's judgments, where a judgments file has a column `evidence`.
+
+    Args:
+        settings: Name the file.
+        queries: The queries of the judgments that it was read as.
+
+    Returns:
+        The sum over the query's pairs; `None` where the file has no such column.
+
+    Raises:
+        JudgmentsError: The column holds something else than numbers.
+        CatalogError: The file cannot be read.
+    """
+    columns = Columns.read(settings.resolve(settings.judgments.path))
+    if EVIDENCE not in columns:
+        return None
+    ids = (
+        columns.ids(settings.judgments.query_id, "judgments.query_id")
+        if settings.query.path
+        else _query_ids(columns, fields_from(settings.query.fields), settings.judgments)
+    )
+    numbers = np.nan_to_num(columns.numbers(EVIDENCE, EVIDENCE))
+    rows = np.array([queries.row_of.get(name, -1) for name in ids], np.int64)
+    return np.bincount(rows[rows >= 0], numbers[rows >= 0], len(queries)).astype(np.float64)
+
+
+def read_asked(settings: Settings, path: Path) -> Table:
+    """The distinct queries of a file in which queries may repeat, as in a log.
+
+    Args:
+        settings: `[query.fields]` names the columns; a query's id is in the column `query.id` where queries have a file
+            of their own, else in that of `judgments.query_id`. Without that column a single text is its own id.
+        path: The file.
+
+    Raises:
+        JudgmentsError: A missing or misspelt column, or rows of one query that differ in a field.
+        CatalogError: The file cannot be read.
+    """
+    columns = Columns.read(path)
+    fields = fields_from(settings.query.fields)
+    names = settings.judgments
+    if settings.query.path and settings.query.id in columns:
+        return columns.queries(columns.ids(settings.query.id, "query.id"), fields)
+    return columns.queries(_query_ids(columns, fields, names), fields)
 
 
 def write_judgments(

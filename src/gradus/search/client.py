@@ -21,10 +21,11 @@ try:
         DocumentModel,
         Event,
         EventAttributes,
-        FeedbackResponse,
+        ExplainResponse,
         Health,
         ObjectModel,
         PositionModel,
+        RecordedResponse,
         SearchResponse,
         SwapResponse,
     )
@@ -76,40 +77,58 @@ class Client:
         image: Path | bytes | None = None,
         k: int = 10,
         *,
+        like: str | None = None,
         filters: Mapping[str, Condition] | None = None,
         weights: Mapping[str, float] | None = None,
         facets: Sequence[str] = (),
         version: str | None = None,
+        record: bool = True,
         client_id: str | None = None,
         session_id: str | None = None,
     ) -> SearchResponse:
-        """The k best documents for a text, a picture, or both.
+        """The k best documents for a text, a picture, or both; or those most like a document.
 
         Args:
             text: Words to look for.
             image: A picture, as a file or its bytes.
             k: How many documents.
+            like: A document, in place of text and picture.
             filters: Field → what is admitted.
-            weights: Field of the query → factor on its weight.
+            weights: Field of the query, or of the document in `like`, → factor on its weight.
             facets: Category fields whose values are counted.
             version: A version that the service keeps; the current one when `None`.
+            record: Whether somebody is shown the answer as such.
             client_id: Who searches.
             session_id: In which session.
 
         Raises:
             ServiceError: The service cannot be reached, or refuses.
         """
-        asked: dict[str, Any] = {"text": text, "k": k, "facets": list(facets), "weights": dict(weights or {})}
-        asked |= {"version": version, "client_id": client_id, "session_id": session_id}
+        asked = _asked(text, like, weights, version) | {"k": k, "facets": list(facets), "record": record}
+        asked |= {"client_id": client_id, "session_id": session_id}
         asked["filters"] = {
             name: dict(zip(("low", "high"), given, strict=True)) if isinstance(given, tuple) else list(given)
             for name, given in (filters or {}).items()
         }
-        if image is None:
-            return SearchResponse.model_validate_json(self._ask("POST", "/search", json=asked))
-        data = image if isinstance(image, bytes) else image.read_bytes()
-        parts = {"image": ("image", data), "request": (None, json.dumps(asked).encode())}
-        return SearchResponse.model_validate_json(self._ask("POST", "/search", files=parts))
+        return SearchResponse.model_validate_json(self._ask_with("/search", asked, image))
+
+    def explain(
+        self,
+        doc_id: str,
+        text: str | None = None,
+        image: Path | bytes | None = None,
+        *,
+        like: str | None = None,
+        weights: Mapping[str, float] | None = None,
+        version: str | None = None,
+    ) -> ExplainResponse:
+        """What makes up the score of a document; other arguments are those of `search`.
+
+        Raises:
+            ServiceError: There is no such document, or the service refuses.
+        """
+        asked = _asked(text, like, weights, version) | {"doc_id": doc_id}
+        return ExplainResponse.model_validate_json(self._ask_with("/explain", asked, image))
 
     def click(self, found: SearchResponse, doc_id: str, action: str = "click") -> None:
         """Record that a person clicked (or did something else to) a document of a search.
@@ -133,7 +152,7 @@ class Client:
             ServiceError: None of them was recorded, or no answer came.
         """
         body = {"events": [event.model_dump(mode="json", exclude_none=True) for event in events]}
-        return FeedbackResponse.model_validate_json(self._ask("POST", "/feedback", json=body)).recorded
+        return RecordedResponse.model_validate_json(self._ask("POST", "/feedback", json=body)).recorded
 
     def document(self, doc_id: str) -> DocumentModel:
         """A document's fields.
@@ -181,6 +200,14 @@ class Client:
     ) -> None:
         self.close()
 
+    def _ask_with(self, path: str, asked: Mapping[str, Any], image: Path | bytes | None) -> bytes:
+        """The body of an answer to a query that may have a picture."""
+        if image is None:
+            return self._ask("POST", path, json=asked)
+        data = image if isinstance(image, bytes) else image.read_bytes()
+        parts = {"image": ("image", data), "request": (None, json.dumps(asked).encode())}
+        return self._ask("POST", path, files=parts)
+
     def _ask(self, method: str, path: str, **content: Any) -> bytes:
         """The body of an answer."""
         try:
@@ -194,3 +221,9 @@ class Client:
             raise ServiceError(answer.status_code, problem["type"].rpartition(":")[2], problem["detail"])
         except (ValueError, KeyError, TypeError, AttributeError):
             raise ServiceError(answer.status_code, "unknown", answer.reason_phrase) from None
+
+
+def _asked(
+    text: str | None, like: str | None, weights: Mapping[str, float] | None, version: str | None
+) -> dict[str, Any]:
+    return {"text": text, "like": like, "weights": dict(weights or {}), "version": version}

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from gradus.catalog.images import MAX_PIXELS
 from gradus.catalog.table import ImageSource, Table
 from gradus.catalog.text import normalise
-from gradus.encoders.encoder import Encoder
+from gradus.encoders.encoder import Encoder, Side
 from gradus.errors import SearchError
+from gradus.search.explain import Explanation, explain
 from gradus.search.facets import Facets
 from gradus.search.index.filters import Between, Filter, OneOf
 from gradus.search.index.index import Index
-from gradus.search.query import Query, as_query, as_table, plain
+from gradus.search.query import Query, as_likeness, as_query, as_table, plain
+from gradus.search.table import attributes_of
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,12 @@ class Wanted:
     Attributes:
         k: How many documents.
         where: Which ones.
+        besides: One that is left out: the document that others are to be like.
     """
 
     k: int
     where: Filter
+    besides: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,7 @@ class Engine:
         documents: The catalogue: what is shown, and what filters and facets go by.
         version: Names this model with these documents; equal contents have equal versions.
         release: Called in place of the index's own `close` when the engine is closed, where more was opened.
+        name: What people call the model.
 
     Raises:
         SearchError: The index holds vectors of another length than the encoder's.
@@ -73,6 +78,7 @@ class Engine:
     documents: Table
     version: str
     release: Callable[[], None] | None = None
+    name: str = ""
 
     def __post_init__(self) -> None:
         if self.index.schema.dimensions != self.encoder.length:
@@ -91,16 +97,41 @@ class Engine:
         """The query of a text, a picture or both; arguments and errors as for `as_query`."""
         return as_query(self.encoder, text, image, factors, pixels)
 
+    def ask_like(self, doc_id: str, factors: Mapping[str, float] | None = None) -> Query:
+        """The query for documents like a given one; arguments and errors as for `as_likeness`."""
+        return as_likeness(self.encoder, self.documents, doc_id, factors)
+
     def embed(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """The vectors (n, D) of queries; zero for one in which the encoder finds nothing to read."""
         vectors = np.zeros((len(queries), self.encoder.length), np.float32)
-        prepared = self.encoder.prepare("query", as_table(self.encoder, queries))
-        alike: dict[tuple[tuple[str, float], ...], list[int]] = defaultdict(list)
+        alike: dict[tuple[bool, tuple[tuple[str, float], ...]], list[int]] = defaultdict(list)
         for row, query in enumerate(queries):
-            alike[tuple(sorted(query.factors.items()))].append(row)
-        for factors, rows in alike.items():
-            vectors[rows] = self.encoder.embed("query", prepared, np.array(rows), factors=dict(factors))
+            alike[query.like is not None, tuple(sorted(query.factors.items()))].append(row)
+        for (_, factors), rows in alike.items():
+            side, table = self._table([queries[row] for row in rows])
+            prepared = self.encoder.prepare(side, table)
+            vectors[rows] = self.encoder.embed(side, prepared, factors=dict(factors))
         return vectors
+
+    def explain(self, query: Query, doc_id: str) -> Explanation:
+        """What makes up the score of a document for a query; an empty sum for a query of nothing to read.
+
+        Raises:
+            SearchError: There is no such document.
+        """
+        if doc_id not in self.documents.row_of:
+            raise SearchError("there is no document of this id to explain")
+        side, asked = self._table([query])
+        return explain(
+            self.encoder, side, asked, query.factors, self.documents.take([self.documents.row_of[doc_id]])
+        )
+
+    def _table(self, queries: Sequence[Query]) -> tuple[Side, Table]:
+        """Queries, all of them for documents like another or none, as rows of the side that embeds them."""
+        alike = [query.like for query in queries if query.like is not None]
+        if alike:
+            return "document", self.documents.take([self.documents.row_of[name] for name in alike])
+        return "query", as_table(self.encoder, queries)
 
     def find(self, vector: NDArray[np.float32], k: int, where: Filter | None = None) -> list[Hit]:
         """The k best documents for a query's vector (D,), among those that a filter admits.
@@ -118,12 +149,13 @@ class Engine:
                 alike[frozenset(want.where.items())].append(row)
         hits: list[list[Hit]] = [[] for _ in wanted]
         for rows in alike.values():
-            most = max(wanted[row].k for row in rows)
+            most = max(wanted[row].k + (wanted[row].besides is not None) for row in rows)
             found = self.index.search(vectors[rows], most, wanted[rows[0]].where or None)
             for row, one in zip(rows, found, strict=True):
-                pairs = list(zip(one.ids, one.scores, strict=True))[: wanted[row].k]
+                pairs = zip(one.ids, one.scores, strict=True)
+                others = [pair for pair in pairs if pair[0] != wanted[row].besides][: wanted[row].k]
                 hits[row] = [
-                    self._hit(doc_id, score) for doc_id, score in pairs if doc_id in self.documents.row_of
+                    self._hit(doc_id, score) for doc_id, score in others if doc_id in self.documents.row_of
                 ]
         return hits
 
@@ -133,7 +165,7 @@ class Engine:
         Raises:
             SearchError: No field of that name that can be filtered by, or a condition of the other type.
         """
-        types = {f.name: f.type for f in self.documents.fields if f.type in ("category", "number")}
+        types = attributes_of(self.documents)
         made: dict[str, OneOf | Between] = {}
         for field, condition in conditions.items():
             if field not in types:
@@ -155,6 +187,25 @@ class Engine:
     def facets(self) -> Facets:
         """Counts of categories' values."""
         return Facets(self.documents)
+
+    @cached_property
+    def bounds(self) -> dict[str, tuple[float, float]]:
+        """Number field → its least and its greatest value, where it has any."""
+        numbers = {
+            f.name: [value for value in self.documents.columns[f.name] if value is not None]
+            for f in self.documents.fields
+            if f.type == "number"
+        }
+        return {name: (min(values), max(values)) for name, values in numbers.items() if values}
+
+    @cached_property
+    def variety(self) -> dict[str, int]:
+        """Category field → how many different values it has."""
+        return {
+            f.name: len(set(self.documents.columns[f.name]) - {None})
+            for f in self.documents.fields
+            if f.type == "category"
+        }
 
     @cached_property
     def image_fields(self) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""Queries: what was asked, put into the fields that a model's queries have."""
+"""Queries: what was asked, put into the fields that a model's queries have; or a document whose like is asked for."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gradus.catalog.fields import Field
 from gradus.catalog.images import MAX_PIXELS, decode_image
 from gradus.catalog.table import ImageSource, Table
 from gradus.catalog.text import normalise
 from gradus.encoders.encoder import Encoder
-from gradus.errors import ModelError
+from gradus.errors import ModelError, SearchError
 
 
 @dataclass(frozen=True)
@@ -20,15 +21,18 @@ class Query:
     Attributes:
         values: Field name → the value, `None` where nothing was given.
         factors: Field name → factor on the weight of that field, 1 where not named.
+        like: The document whose own vector is the query, by its id; `values` are then its fields.
     """
 
     values: Mapping[str, Any]
     factors: Mapping[str, float] = field(default_factory=dict)
+    like: str | None = None
 
     def digest(self) -> str:
         """Equal queries, equal digests."""
         digest = hashlib.blake2b(digest_size=16)
-        for part in (*sorted(self.values.items()), *sorted(self.factors.items())):
+        asked = [("", self.like)] if self.like is not None else sorted(self.values.items())
+        for part in (*asked, *sorted(self.factors.items())):
             for item in part:
                 data = item if isinstance(item, bytes) else repr(item).encode()
                 digest.update(len(data).to_bytes(8))
@@ -67,14 +71,32 @@ def as_query(
         if not any(field.type == "image" for field in fields):
             raise ModelError(f"this model's queries take no picture: {_names(encoder)}")
         decode_image(image, pixels=pixels)  # an unreadable picture is an error here, not a missing field
-    unknown = set(factors or {}) - {field.name for field in fields}
-    if unknown:
-        raise ModelError(f"the query has no field {min(unknown)!r}: {_names(encoder)}")
     by_type = {"text": text, "category": None, "number": None, "image": image}
     values = {field.name: by_type[field.type] for field in fields}
-    if not any((factors or {}).get(name, 1.0) for name, value in values.items() if value is not None):
-        raise ModelError("every field of the query that was given has the factor 0; give one of them more")
-    return Query(values, dict(factors or {}))
+    return Query(values, _checked(factors, fields, values, "the query"))
+
+
+def as_likeness(
+    encoder: Encoder, documents: Table, doc_id: str, factors: Mapping[str, float] | None = None
+) -> Query:
+    """The query for documents like a given one, by its own vector.
+
+    Args:
+        encoder: Says which fields a document's vector is made of.
+        documents: The catalogue.
+        doc_id: The document.
+        factors: Field name → factor on the weight of that field of the document.
+
+    Raises:
+        SearchError: There is no such document.
+        ModelError: `factors` names a field that the vector is not made of, or leaves nothing of the document.
+    """
+    if doc_id not in documents.row_of:
+        raise SearchError("there is no document of this id to find others like it")
+    values = documents.record(documents.row_of[doc_id])
+    fields = encoder.fields["document"]
+    read = {field.name: values.get(field.name) for field in fields}
+    return Query(values, _checked(factors, fields, read, "a document"), doc_id)
 
 
 def as_table(encoder: Encoder, queries: Sequence[Query]) -> Table:
@@ -91,5 +113,22 @@ def plain(value: Any) -> Any:
     return True if isinstance(value, bytes) else value
 
 
+def _checked(
+    factors: Mapping[str, float] | None, fields: Sequence[Field], values: Mapping[str, Any], owner: str
+) -> dict[str, float]:
+    """The factors, if they are on fields that there are and leave something of what was given."""
+    given = dict(factors or {})
+    unknown = set(given) - {field.name for field in fields}
+    if unknown:
+        raise ModelError(f"{owner} has no field {min(unknown)!r}: {_listed(fields)}")
+    if not any(given.get(name, 1.0) for name, value in values.items() if value is not None):
+        raise ModelError(f"every field of {owner} that was given has the factor 0; give one of them more")
+    return given
+
+
 def _names(encoder: Encoder) -> str:
-    return "its fields are " + ", ".join(f"{f.name} ({f.type})" for f in encoder.fields["query"])
+    return _listed(encoder.fields["query"])
+
+
+def _listed(fields: Sequence[Field]) -> str:
+    return "its fields are " + ", ".join(f"{field.name} ({field.type})" for field in fields)

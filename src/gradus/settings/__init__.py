@@ -1,5 +1,7 @@
 """`gradus.toml` as frozen dataclasses."""
 
+from gradus.settings.cadence import CadenceSettings
+from gradus.settings.decision import CostSettings, DecisionSettings, SlaSettings
 from gradus.settings.evidence import (
     BusinessSettings,
     ClicksSettings,
@@ -26,8 +28,11 @@ from gradus.settings.sweep import SweepSettings
 
 __all__ = [
     "BusinessSettings",
+    "CadenceSettings",
     "CatalogSettings",
     "ClicksSettings",
+    "CostSettings",
+    "DecisionSettings",
     "EncoderSettings",
     "EvaluationSettings",
     "Fields",
@@ -43,6 +48,7 @@ __all__ = [
     "QuerySettings",
     "ServiceSettings",
     "Settings",
+    "SlaSettings",
     "SplitSettings",
     "SweepSettings",
     "TrainingSettings",

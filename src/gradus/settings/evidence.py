@@ -62,7 +62,10 @@ class ClicksSettings(Section):
 class GradesSettings(Section):
     """Grades given by people."""
 
-    path: str = setting("", "File with a row per grade, or a row per pair with a column per rater.")
+    path: str = setting(
+        "",
+        "File with a row per grade, or a row per pair with a column per rater; or served/grades, gradus serve's log.",
+    )
     query: str = setting("query", "Column with the query's text or id.")
     document: str = setting("doc_id", "Column with the document's id.")
     grade: str = setting("grade", "Column with the grade.")

@@ -38,6 +38,10 @@ class JudgmentsSettings(Section):
     doc_id: str = setting("doc_id", "Column with the document's id.")
     score: str = setting("score", "Column with the score.")
     scale: float = setting(1.0, "The score that counts as 1: 3 for grades 0 to 3.", minimum=1e-9)
+    distilled: str = setting(
+        "",
+        "What gradus distil wrote: pairs nobody judged, which training takes as well and nothing else does.",
+    )
 
 
 @dataclass(frozen=True)
@@ -170,12 +174,31 @@ class TrainingSettings(Section):
     epochs: int = setting(
         40, "Passes over the training documents (pairs, for pairwise and info-nce).", minimum=1
     )
+    start: str = setting("", "A model's folder to go on from; from scratch when empty.")
+    refresh: str = setting(
+        "all",
+        "What of that model is trained: all of it, or queries alone, so that no document is embedded anew.",
+        choices=("all", "queries"),
+    )
     batch: int = setting(512, "Documents in a batch; pairs, for pairwise and info-nce.", minimum=2)
     chunk: int = setting(
         0,
         "Rows of a side that the towers encode at a time: a batch of any size in the memory of one chunk, "
         "for a second forward pass; 0 for all at once.",
         minimum=0,
+    )
+    hard_negatives: int = setting(
+        0,
+        "Documents that join each batch because the current model ranks them high for its queries and nobody "
+        "judged them so; 0 for none. Not for pairwise and info-nce.",
+        minimum=0,
+    )
+    hard_negative_margin: float = setting(
+        0.05,
+        "How far below a query's best judged document, in similarity, a document that nobody judged for it must "
+        "lie to join: one above may be good.",
+        minimum=-2,
+        maximum=2,
     )
     learning_rate: float = setting(0.003, "Peak learning rate of AdamW.", minimum=0)
     pretrained_learning_rate: float = setting(

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from gradus.errors import SettingsError
+from gradus.settings.cadence import CadenceSettings
+from gradus.settings.decision import CostSettings, DecisionSettings, SlaSettings
 from gradus.settings.evidence import (
     BusinessSettings,
     ClicksSettings,
@@ -62,6 +64,10 @@ class Settings:
     fusion: FusionSettings = dataclasses.field(default_factory=FusionSettings)
     index: IndexSettings = dataclasses.field(default_factory=IndexSettings)
     service: ServiceSettings = dataclasses.field(default_factory=ServiceSettings)
+    cadence: CadenceSettings = dataclasses.field(default_factory=CadenceSettings)
+    decision: DecisionSettings = dataclasses.field(default_factory=DecisionSettings)
+    sla: SlaSettings = dataclasses.field(default_factory=SlaSettings)
+    cost: CostSettings = dataclasses.field(default_factory=CostSettings)
     root: Path = Path()
 
     def resolve(self, path: str) -> Path:

@@ -8,12 +8,16 @@ a picture costs thousands of times more than a dot product, that is where the sp
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from gradus.objectives.pairs import Pairs
+
+if TYPE_CHECKING:
+    from gradus.training.hard_negatives import HardNegatives
 
 Rows = NDArray[np.int64]
 
@@ -41,7 +45,12 @@ class Batches(ABC):
         document: (p,) document row of each.
         weight: (p,) weight of each; pairs of weight 0 are judged but no positives.
         size: Documents (many-to-many) or pairs (pairwise) in a batch.
+
+    Attributes:
+        negatives: What further documents of a batch are drawn from; to be refreshed before each epoch.
     """
+
+    negatives: "HardNegatives | None" = None
 
     def __init__(self, query: Rows, document: Rows, weight: NDArray[np.float64], size: int) -> None:
         self.query, self.document, self.size = query, document, size

@@ -125,6 +125,8 @@ class Run:
         stopped = self._out_of_patience()
         self._read_clock()
         while not stopped and self._share() < 1:
+            if self.batches.negatives is not None and not self.at.step:
+                self.batches.negatives.refresh(self.task, self.group)
             # Whole epochs, unless a checkpoint lies within one or the time runs out within one.
             for batch in islice(self.batches.epoch(self.settings.seed, self.at.epoch), self.at.step, None):
                 self._step(batch)
@@ -145,7 +147,8 @@ class Run:
 
     @property
     def _state(self) -> nn.Module:
-        return nn.ModuleDict({"task": self.task, "average": self.average})
+        parts = {"task": self.task, "average": self.average, "negatives": self.batches.negatives}
+        return nn.ModuleDict({name: part for name, part in parts.items() if part is not None})
 
     def _share(self) -> float:
         """How much of the training is behind, 0 to 1 and beyond."""

@@ -50,7 +50,7 @@ class _Remasked(Batches):
 
     def __init__(self, batches: Batches) -> None:
         super().__init__(batches.query, batches.document, batches.weight.astype(np.float64), batches.size)
-        self._batches = batches
+        self._batches, self.negatives = batches, batches.negatives
 
     @property
     def dealt(self) -> Rows:

@@ -14,6 +14,7 @@ from gradus.objectives.pairs import Pairs
 from gradus.objectives.registry import OBJECTIVES, Kind
 from gradus.settings import ObjectiveSettings
 from gradus.training.batches import Batch, Rows
+from gradus.training.refresh import FixedDocuments
 from gradus.training.views import Views
 
 LOWEST_TEMPERATURE = 0.01  # as in CLIP: logits of unit vectors stay within ±100
@@ -68,13 +69,19 @@ class Task(nn.Module):
         settings: The objective and its options.
         queries: The queries, prepared by the encoder.
         documents: The documents, prepared by the encoder.
+        fixed: Their embeddings, where training does not move them.
 
     Raises:
         SettingsError: A setting does not fit the objective or the encoder.
     """
 
     def __init__(
-        self, encoder: Encoder, settings: ObjectiveSettings, queries: Prepared, documents: Prepared
+        self,
+        encoder: Encoder,
+        settings: ObjectiveSettings,
+        queries: Prepared,
+        documents: Prepared,
+        fixed: FixedDocuments | None = None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -82,7 +89,7 @@ class Task(nn.Module):
         self.objective = objective_of(settings)
         temperature = settings.temperature or kind_of(settings).temperature
         self.log_scale = nn.Parameter(torch.tensor(-math.log(temperature)))
-        self.queries, self.documents = queries, documents
+        self.queries, self.documents, self.fixed = queries, documents, fixed
 
     @property
     def temperature(self) -> float:
@@ -105,6 +112,8 @@ class Task(nn.Module):
         self, side: Side, rows: Rows, rng: np.random.Generator | None, precision: torch.dtype
     ) -> Embedding:
         """The embeddings of rows of a side's table; arguments as for `forward`."""
+        if side == "document" and self.fixed is not None:
+            return self.fixed(rows)
         prepared = self.queries if side == "query" else self.documents
         with torch.autocast(self.encoder.device.type, precision, enabled=precision != torch.float32):
             embedding: Embedding = self.encoder(side, prepared, rows, rng)

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from gradus.catalog.image_cache import cache_folder
 from gradus.encoders.saving import load_model
 from gradus.evaluation.cells import evaluate_cells
 from gradus.evaluation.results import Evaluation
@@ -10,7 +9,7 @@ from gradus.judgments.split import CELLS
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
 from gradus.workflow.data import Data, load_data
-from gradus.workflow.vectors import document_vectors
+from gradus.workflow.vectors import document_vectors, query_vectors
 
 
 def evaluate(
@@ -29,15 +28,13 @@ def evaluate(
     """
     data = data or load_data(settings)
     encoder = load_model(model)
-    judgments = data.judgments
-    prepared = encoder.prepare("query", judgments.queries, cache_folder(settings))
-    queries = encoder.embed("query", prepared)
+    queries = query_vectors(settings, encoder, data.judgments.queries)
     documents = document_vectors(settings, model, encoder, data.documents, progress)
     return evaluate_cells(
         _name(model),
         queries,
         documents,
-        judgments,
+        data.judgments,
         {name: data.split.cell(name) for name in CELLS},
         settings.evaluation.metrics,
         settings.evaluation.depth,

@@ -22,7 +22,7 @@ from gradus.judgments.split import CELLS
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
 from gradus.workflow.data import Data, load_data
-from gradus.workflow.vectors import document_vectors
+from gradus.workflow.vectors import document_vectors, query_vectors
 
 METRICS = ("nDCG@10", "R@10")
 """What an export may cost is measured in these."""
@@ -96,7 +96,7 @@ def export_onnx(
     if measured_on is not None and data is not None:
         own = document_vectors(measured_on, model, encoder, data.documents, progress)
         measured = [
-            _measure("the model", _queries(measured_on, encoder, data), own, data),
+            _measure("the model", query_vectors(measured_on, encoder, data.judgments.queries), own, data),
             _measure(f"ONNX {precision}", *_onnx_vectors(measured_on, encoder, out, data, progress), data),
         ]
     return ExportSummary(out, _size(out), difference, measured)
@@ -159,7 +159,9 @@ def export_vectors(
     }
     with atomic_file(out) as aside:
         write_vectors(aside, documents.ids, codes.values, about)
-    measured = [] if data is None else _forms(_queries(settings, encoder, data), vectors, data, kept)
+    measured = []
+    if data is not None:
+        measured = _forms(query_vectors(settings, encoder, data.judgments.queries), vectors, data, kept)
     return ExportSummary(out, _size(out), None, measured)
 
 
@@ -194,10 +196,6 @@ def _measure(
     }
     dimensions = documents.shape[1]
     return Measured(name, dimensions, dimensions * 4 if size is None else size, metrics)
-
-
-def _queries(settings: Settings, encoder: Encoder, data: Data) -> Vectors:
-    return encoder.embed("query", encoder.prepare("query", data.judgments.queries, cache_folder(settings)))
 
 
 def _onnx_vectors(

@@ -1,18 +1,16 @@
 """Indexing: a catalogue and a model become a new version of the index, which goes live when it is complete."""
 
-import hashlib
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from gradus.catalog.read import open_catalog
-from gradus.catalog.table import Table
-from gradus.encoders.saving import load_model, model_folder
+from gradus.encoders.saving import document_side, fingerprint, load_model
 from gradus.errors import SearchError
 from gradus.progress import Progress, silent
-from gradus.search.index.index import Documents, Schema, Vectors
 from gradus.search.index.versions import Opened, Version, Versions
+from gradus.search.table import as_documents
 from gradus.settings import Settings
 from gradus.workflow.vectors import document_vectors
 
@@ -60,6 +58,7 @@ def build_index(
         "documents": len(documents),
         "model": str(model),
         "fingerprint": fingerprint(model),
+        "document_side": document_side(model),
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     progress("indexing", 0, len(documents), settings.index.backend)
@@ -77,10 +76,10 @@ def open_live(settings: Settings, model: Path) -> Opened:
     """The version in use, for reading.
 
     Raises:
-        SearchError: There is none, it is damaged, or it was built with another model than this one.
+        SearchError: There is none, it is damaged, or it was built with a model that embeds documents differently.
     """
     opened = versions_of(settings).open()
-    if opened.version.about.get("fingerprint") != fingerprint(model):
+    if opened.version.about.get("document_side") != document_side(model):
         number, made_with = opened.version.number, opened.version.about.get("model")
         opened.close()
         raise SearchError(
@@ -93,20 +92,3 @@ def open_live(settings: Settings, model: Path) -> Opened:
 def versions_of(settings: Settings) -> Versions:
     """The versions that the settings describe."""
     return Versions(settings.resolve(settings.index.path), settings.index.url, settings.index.prefix)
-
-
-def as_documents(table: Table, vectors: Vectors) -> tuple[Schema, Documents]:
-    """A catalogue's documents with their vectors (n, D), to be filtered by its categories and numbers."""
-    attributes: dict[str, Literal["category", "number"]] = {
-        field.name: field.type for field in table.fields if field.type == "category" or field.type == "number"
-    }
-    columns = {name: table.columns[name] for name in attributes}
-    return Schema(vectors.shape[1], attributes), Documents(table.ids, vectors, columns)
-
-
-def fingerprint(model: Path) -> str:
-    """What tells a model from every other one: equal weights, equal fingerprints."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name in ("config.json", "model.safetensors"):
-        digest.update((model_folder(model) / name).read_bytes())
-    return digest.hexdigest()

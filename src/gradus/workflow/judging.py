@@ -3,10 +3,9 @@
 import csv
 import shutil
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ import numpy as np
 
 from gradus.catalog.read import open_catalog, open_queries
 from gradus.catalog.table import Table
-from gradus.errors import GradusError, LogError, SettingsError
+from gradus.errors import SettingsError
 from gradus.files import atomic_file
 from gradus.insight.audit import write_audit
 from gradus.judgments.audit import Audit, audit
@@ -28,21 +27,16 @@ from gradus.judgments.grades.consensus import Consensus, judge_grades
 from gradus.judgments.grades.read import read_grades
 from gradus.judgments.hierarchy import judge_hierarchy, read_document_paths, read_query_paths
 from gradus.judgments.logs.cells import Cells
-from gradus.judgments.logs.queries import Normaliser, read_synonyms
-from gradus.judgments.logs.reading import is_damaged
-from gradus.judgments.logs.rejects import write_rejects
 from gradus.judgments.logs.summary import LogSummary
 from gradus.judgments.scores import Z
 from gradus.judgments.scores_file import read_gold, write_fused
 from gradus.judgments.simulation.truth import query_names
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
+from gradus.workflow.log_cells import QueryForm, ids_by_text, query_form, read_cells
 
 if TYPE_CHECKING:
     from gradus.judgments.logs.health import Finding
-    from gradus.judgments.logs.staging import Staged
-
-QueryForm = Callable[[str], str]
 
 FILES = {
     "judgments": "judgments.parquet",
@@ -130,12 +124,13 @@ def judge(
         )
     documents = open_catalog(settings)
     queries = open_queries(settings) if settings.query.path else None
-    form = _query_form(settings)
+    form = query_form(settings)
+    ids = ids_by_text(queries, form)
     with _appearing(out) as results:
         log = None
         if settings.log.path:
-            log = _read_log(settings, results, _names(queries, form), now or datetime.now(UTC), progress)
-        fused, grades = _fuse(settings, form, log, progress)
+            log = _read_log(settings, results, queries, now or datetime.now(UTC), progress)
+        fused, grades = _fuse(settings, lambda query: ids.get(form(query), form(query)), log, progress)
         left_out = write_fused(results / FILES["judgments"], fused, settings, documents, queries)
         progress("fusing", 1, 1, "")
         found = _audit(fused, len(documents), log, grades)
@@ -224,71 +219,15 @@ def write_curve(path: Path, curve: Curve) -> None:
 
 
 def _read_log(
-    settings: Settings,
-    results: Path,
-    names: Mapping[str, str],
-    now: datetime,
-    progress: Progress,
+    settings: Settings, results: Path, queries: Table | None, now: datetime, progress: Progress
 ) -> LogEvidence:
-    """Stage, check and aggregate the log, and score its pairs; `names` are the ids of queries' texts."""
-    from gradus.judgments.logs.aggregate import aggregate
-    from gradus.judgments.logs.engine import open_engine
-    from gradus.judgments.logs.health import check_health
-    from gradus.judgments.logs.read_log import read_impressions
-    from gradus.judgments.logs.staging import stage
-
-    log = settings.log
-    if log.synonyms:
-        log = replace(log, synonyms=str(settings.resolve(log.synonyms)))
-    keys = {{"flat": "impressions", "sessions": "pages"}.get(log.format, "events"): "path"}
-    if log.format == "ubi" and log.queries:
-        keys["queries"] = "queries"
-    with tempfile.TemporaryDirectory(dir=results) as work:
-        folder = Path(work)
-        staged = {
-            name: stage(settings.resolve(getattr(log, key)), folder / "staged" / name, progress, f"log.{key}")
-            for name, key in keys.items()
-        }
-        with open_engine(log.engine, folder) as engine, _told_plainly(staged.values()):
-            progress("checking the log", 0, 1, "")
-            impressions = read_impressions(engine, staged, log)
-            findings = check_health(engine, impressions, staged, log, now.replace(tzinfo=None))
-            progress("checking the log", 1, 1, "")
-            progress("aggregating", 0, 1, "")
-            found = aggregate(engine, impressions, log, now, results / FILES["rejected_impressions"])
-            progress("aggregating", 1, 1, "")
-        reasons = sum((part.rejected for part in staged.values()), Counter[str]())
-        summary = replace(
-            found.summary,
-            read=found.summary.read + reasons.total(),
-            rejected=dict(Counter(found.summary.rejected) + reasons),
-        )
-        if reasons:
-            write_rejects(results / FILES["unreadable_rows"], {name: s.rejects for name, s in staged.items()})
+    """Aggregate the log and score its pairs."""
+    unreadable, rejected = (results / FILES[name] for name in REJECTS)
+    log = read_cells(settings, results, queries, now, progress, unreadable=unreadable, rejected=rejected)
     progress("estimating", 0, 1, "")
-    cells = replace(found.cells, queries=[names.get(text, text) for text in found.cells.queries])
-    clicks = score_clicks(cells, settings.clicks, settings.root, _pages_per_day(summary))
+    clicks = score_clicks(log.cells, settings.clicks, settings.root, _pages_per_day(log.summary))
     progress("estimating", 1, 1, "")
-    return LogEvidence(cells, clicks, summary, findings)
-
-
-@contextmanager
-def _told_plainly(staged: "Iterable[Staged]") -> Iterator[None]:
-    """What an engine makes of damaged Parquet files and of too little room, as an error that a user can act on."""
-    try:
-        yield
-    except (GradusError, OSError):
-        raise
-    except Exception as error:
-        said = str(error).partition("\n")[0]
-        if type(error).__name__ == "OutOfMemoryException":
-            raise LogError(
-                f"the log needs more memory, or room on the disk, than there is ({said})"
-            ) from error
-        damaged = next((path for part in staged for path in part.paths if is_damaged(path)), None)
-        if damaged is None:
-            raise
-        raise LogError(f"{damaged} is damaged; take it out of the log or restore it ({said})") from error
+    return LogEvidence(log.cells, clicks, log.summary, log.findings)
 
 
 def _read_grades(settings: Settings, form: QueryForm) -> GradesEvidence:
@@ -296,21 +235,6 @@ def _read_grades(settings: Settings, form: QueryForm) -> GradesEvidence:
     return GradesEvidence(
         judge_grades(grades, settings.grades.model), krippendorff(grades, "ordinal"), pairwise(grades)
     )
-
-
-def _query_form(settings: Settings) -> QueryForm:
-    """How queries of all sources are brought to one form: as the log's are."""
-    synonyms = read_synonyms(settings.resolve(settings.log.synonyms)) if settings.log.synonyms else None
-    return Normaliser(settings.log.stem, synonyms)
-
-
-def _names(queries: Table | None, form: QueryForm) -> dict[str, str]:
-    """Text of a query, in the log's form → its id, where there is a table of queries; else nothing."""
-    names: dict[str, str] = {}
-    if queries is not None:
-        for name, text in zip(queries.ids, query_names(queries), strict=True):
-            names.setdefault(form(text), name)
-    return names
 
 
 def _title(settings: Settings) -> str:

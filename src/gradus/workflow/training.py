@@ -18,6 +18,7 @@ from gradus.encoders.build import build_encoder
 from gradus.encoders.encoder import Encoder, Prepared, Side
 from gradus.encoders.exact_terms import SHARES
 from gradus.encoders.saving import load_model, save_model
+from gradus.encoders.start import start_encoder
 from gradus.encoders.words import as_text
 from gradus.errors import ModelError, SettingsError
 from gradus.evaluation.cells import answerable, rank
@@ -28,9 +29,11 @@ from gradus.progress import Progress, silent
 from gradus.settings import Settings
 from gradus.training.batches import Batches, ManyToManyBatches, PairBatches
 from gradus.training.distributed import Group, joined
+from gradus.training.hard_negatives import HardNegatives, JoinedBatches
 from gradus.training.loop import Clock, Run
 from gradus.training.masking import masked
 from gradus.training.optimizer import device_of
+from gradus.training.refresh import FixedDocuments, train_queries_alone
 from gradus.training.task import Task, kind_of
 from gradus.training.views import Views
 from gradus.workflow.data import Data, load_data
@@ -117,19 +120,28 @@ def _train(
     batches = make_batches(data, settings)
     with group.in_turn():
         encoder, queries, documents = _prepared(data, settings, batches, device, progress)
-    unusable = _unusable_images("query", judgments.queries, encoder, queries) + _unusable_images(
+    unusable = _unusable_images("query", data.queries, encoder, queries) + _unusable_images(
         "document", data.documents, encoder, documents
     )
-    task = Task(encoder, settings.objective, queries, documents).to(device)
+    fixed = None
+    if settings.training.refresh == "queries":
+        train_queries_alone(encoder)
+        used = np.unique(batches.document) if batches.negatives is None else batches.negatives.documents
+        fixed = FixedDocuments(encoder, documents, used)
+    task = Task(encoder, settings.objective, queries, documents, fixed).to(device)
     facts = {
         "documents": len(data.documents),
-        "training pairs": int(split.training(judgments).sum()),
+        "training pairs": len(data.training),
         "objective": settings.objective.name,
         "score-to-weight function": settings.objective.weight,
         "seed": settings.training.seed,
     }
+    if settings.training.start:
+        facts |= {"trained on from": settings.training.start, "what was trained": settings.training.refresh}
 
-    validation = _Validation(data, encoder, queries, documents, settings.split.seed)
+    validation = _Validation(
+        data, encoder, queries, documents, settings.split.seed, documents_move=fixed is None
+    )
 
     def save(state: Mapping[str, Tensor]) -> None:
         save_model(encoder, out / "model", facts | {"temperature": round(task.temperature, 4)}, state)
@@ -148,7 +160,8 @@ def _train(
         group=group,
     )
     outcome = run.fit()
-    if group.first and encoder.exact is not None and validation.cells:
+    # The share of exact terms is part of documents' vectors.
+    if group.first and encoder.exact is not None and validation.cells and fixed is None:
         kept = load_model(out / "model")
         assert kept.exact is not None  # noqa: S101 - narrows the type
         chosen = _Validation(data, kept, queries, documents, settings.split.seed).best_share()
@@ -170,27 +183,40 @@ def _train(
 def _prepared(
     data: Data, settings: Settings, batches: Batches, device: torch.device, progress: Progress
 ) -> tuple[Encoder, Prepared, Prepared]:
-    """A new encoder, and the queries and documents that it has made ready."""
+    """The encoder that is to be trained, and the queries and documents that it has made ready."""
     fields: dict[Side, Sequence[Field]] = {
         "query": data.judgments.queries.encoded,
         "document": data.documents.encoded,
     }
-    progress("preparing", 0, 3, "vocabulary")
-    seen = list(_training_values(data))
+    start, only_queries = settings.training.start, settings.training.refresh == "queries"
+    if only_queries and not start:
+        raise SettingsError(
+            "training.refresh is 'queries', which needs a model whose documents stay as they are; "
+            "name it in training.start"
+        )
+    progress("preparing", 0, 3, "" if start else "vocabulary")
+    evidence = [data.documents.ids[row] for row in np.unique(batches.document)]
+    asked = data.queries.take(np.unique(batches.query))
     cache = cache_folder(settings)
-    encoder = build_encoder(
-        settings.encoder,
-        fields,
-        (value for field, value in seen if field.type != "image"),
-        [value for field, value in seen if field.type == "image"],
-        [data.documents.ids[row] for row in np.unique(batches.document)],
-        data.judgments.queries.take(np.unique(batches.query)),
-        cache,
-    )
+    if start:
+        encoder = start_encoder(
+            settings.resolve(start), settings.encoder, fields, evidence, asked, only_queries
+        )
+    else:
+        seen = list(_training_values(data))
+        encoder = build_encoder(
+            settings.encoder,
+            fields,
+            (value for field, value in seen if field.type != "image"),
+            [value for field, value in seen if field.type == "image"],
+            evidence,
+            asked,
+            cache,
+        )
     Views(settings.objective, encoder)  # refuses what does not fit before all pictures are decoded
     encoder.to(device)
     progress("preparing", 1, 3, "queries")
-    queries = encoder.prepare("query", data.judgments.queries, cache)
+    queries = encoder.prepare("query", data.queries, cache)
     progress("preparing", 2, 3, "documents")
     documents = encoder.prepare("document", data.documents, cache)
     progress("preparing", 3, 3, "")
@@ -204,12 +230,19 @@ def make_batches(data: Data, settings: Settings) -> Batches:
         SettingsError: A setting does not fit the objective, or leaves nothing to train on.
     """
     kind = kind_of(settings.objective)
-    judgments = data.judgments.take(data.split.training(data.judgments))
+    joining = settings.training.hard_negatives
+    if joining and kind.batches == "pairs":
+        raise SettingsError(
+            f"training.hard_negatives is {joining}, but objective.name = {settings.objective.name!r} deals out pairs; "
+            "set it to 0, or choose an objective whose batches are documents, such as many-to-many"
+        )
+    judgments = data.training
     weight = apply_weights(settings.objective.weight, judgments.score, judgments.query)
     if not (weight > 0).any():
         raise SettingsError(
             f"objective.weight {settings.objective.weight!r} gives no training pair a weight above 0"
         )
+    worth = weight
     if settings.objective.confidence:
         weight = weight * judgments.confidence
         if not (weight > 0).any():
@@ -217,7 +250,13 @@ def make_batches(data: Data, settings: Settings) -> Batches:
                 "objective.confidence leaves no training pair a weight above 0: every interval goes from 0 to 1"
             )
     make = ManyToManyBatches if kind.batches == "many-to-many" else PairBatches
-    batches = make(judgments.query, judgments.document, weight, settings.training.batch)
+    batches: Batches = make(judgments.query, judgments.document, weight, settings.training.batch)
+    if joining:
+        documents = np.flatnonzero(data.split.document_part == "train")
+        margin = settings.training.hard_negative_margin
+        # A pair that counts little because little is known of it is no negative for that.
+        negatives = HardNegatives(judgments.query, judgments.document, worth, documents, margin)
+        batches = JoinedBatches(batches, negatives, joining)
     return masked(batches, settings.objective.masked, judgments.queries, data.documents)
 
 
@@ -233,10 +272,7 @@ def _unusable_images(side: Side, table: Table, encoder: Encoder, prepared: Prepa
 
 def _training_values(data: Data) -> Iterator[tuple[Field, Any]]:
     """Every encoded value of the training part of documents and queries, with its field."""
-    sides = (
-        (data.documents, data.split.document_part),
-        (data.judgments.queries, data.split.query_part),
-    )
+    sides = ((data.documents, data.split.document_part), (data.queries, data.query_part))
     for table, part in sides:
         for field in table.encoded:
             values = as_text(field, table.columns[field.name])
@@ -249,10 +285,17 @@ class _Validation:
     """The mean of nDCG@10 over the validation cells, each cut to a size that costs little."""
 
     def __init__(
-        self, data: Data, encoder: Encoder, queries: Prepared, documents: Prepared, seed: int
+        self,
+        data: Data,
+        encoder: Encoder,
+        queries: Prepared,
+        documents: Prepared,
+        seed: int,
+        documents_move: bool = True,
     ) -> None:
         self.judgments, self.encoder = data.judgments, encoder
-        self.queries, self.documents = queries, documents
+        self.queries, self.documents, self.documents_move = queries, documents, documents_move
+        self.found: NDArray[np.float32] | None = None  # the documents' vectors, when they were last needed
         self.metric = parse_metric(VALIDATION_METRIC)
         rng = np.random.default_rng(seed)
         # One order for all cells, so that cells of the same part share rows, which are then encoded once.
@@ -284,10 +327,9 @@ class _Validation:
         return SHARES[int(np.argmax(values))]
 
     def _embedded(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return (
-            self.encoder.embed("query", self.queries, self.query_rows),
-            self.encoder.embed("document", self.documents, self.document_rows),
-        )
+        if self.found is None or self.documents_move:
+            self.found = self.encoder.embed("document", self.documents, self.document_rows)
+        return self.encoder.embed("query", self.queries, self.query_rows), self.found
 
     def _mean(self, queries: NDArray[np.float32], documents: NDArray[np.float32]) -> float:
         values = []

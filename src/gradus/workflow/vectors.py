@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gradus.catalog.image_cache import cache_folder
 from gradus.catalog.table import Table
 from gradus.encoders.encoder import Encoder
-from gradus.encoders.saving import model_folder
+from gradus.encoders.saving import document_side
 from gradus.files import atomic_file
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
@@ -26,8 +26,8 @@ def document_vectors(
 ) -> NDArray[np.float32]:
     """The vectors (n, D) of a catalogue's documents.
 
-    They are kept in `.gradus/vectors/` under a name made of the model's and the documents' content, and read from
-    there as long as neither changes.
+    They are kept in `.gradus/vectors/` under a name made of the content of the documents and of the model's side of
+    them, and read from there as long as neither changes.
 
     Args:
         settings: Say where the catalogue is.
@@ -41,7 +41,7 @@ def document_vectors(
     """
     encoder.require("document", documents)
     folder = settings.resolve(".gradus/vectors")
-    path = folder / f"{_content(model_folder(model), encoder, documents)}.npy"
+    path = folder / f"{_content(model, encoder, documents)}.npy"
     if path.exists():
         path.touch()  # it is of use: others go first
         kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
@@ -61,11 +61,23 @@ def document_vectors(
     return vectors
 
 
+def query_vectors(settings: Settings, encoder: Encoder, queries: Table) -> NDArray[np.float32]:
+    """The vectors (n, D) of queries, their pictures decoded once for all commands.
+
+    Args:
+        settings: Say where decoded pictures are kept.
+        encoder: A model.
+        queries: The judgments' queries.
+
+    Raises:
+        ModelError: The queries lack a field that the model reads.
+    """
+    return encoder.embed("query", encoder.prepare("query", queries, cache_folder(settings)))
+
+
 def _content(model: Path, encoder: Encoder, documents: Table) -> str:
     """A name for this model on these documents: equal contents, equal names."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name in ("config.json", "model.safetensors"):
-        digest.update((model / name).read_bytes())
+    digest = hashlib.blake2b(document_side(model).encode(), digest_size=16)
     digest.update("\0".join(documents.ids).encode())
     for field in encoder.fields["document"]:
         for value in documents.columns[field.name]:

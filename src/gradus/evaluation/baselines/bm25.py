@@ -46,6 +46,13 @@ class Bm25:
         if self.vocabulary:
             self._index.index(corpus, show_progress=False)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the postings and of the terms."""
+        held = ("data", "indices", "indptr") if self.vocabulary else ()
+        postings = sum(int(self._index.scores[name].nbytes) for name in held)
+        return postings + sum(len(term.encode()) for term in self.vocabulary)
+
     def scores(self, query: str | None) -> NDArray[np.float32]:
         """(n,) the score of every text; 0 where it shares no term with the query."""
         known = [term for term in terms(query or "") if term in self.vocabulary]
@@ -58,7 +65,8 @@ class Bm25:
 class Bm25Search:
     """BM25 as a system: all fields but pictures of a document as one text, all of a query as another.
 
-    The statistics of terms are those of the whole catalogue, whichever part of it is searched.
+    The statistics of terms are those of the whole catalogue, whichever part of it is searched. A list ends where
+    documents share no term with the query.
 
     Args:
         queries: The queries.
@@ -78,7 +86,9 @@ class Bm25Search:
         ]
         depth = min(depth, len(document_rows))
         order = np.array([places for places, _ in found], np.int64).reshape(len(query_rows), depth)
-        return order, np.array([scores for _, scores in found], np.float32).reshape(order.shape)
+        scores = np.array([scores for _, scores in found], np.float32).reshape(order.shape)
+        shared = scores > 0
+        return np.where(shared, order, -1), np.where(shared, scores, np.float32(-np.inf))
 
 
 def field_texts(table: Table) -> dict[str, Sequence[str | None]]:

@@ -8,6 +8,7 @@ from typing import Any
 from gradus.errors import EvaluationError
 from gradus.evaluation.metrics.average_precision import MAP
 from gradus.evaluation.metrics.base import Metric
+from gradus.evaluation.metrics.condensed import Condensed
 from gradus.evaluation.metrics.err import ERR
 from gradus.evaluation.metrics.judged import Judged
 from gradus.evaluation.metrics.kendall import KendallTau
@@ -29,11 +30,15 @@ _SYNTAX = re.compile(r"(?P<name>\w+)(\((?P<parameters>[^()]*)\))?(@(?P<cutoff>\d
 def parse_metric(text: str) -> Metric:
     """Read a metric's name, such as `nDCG@10`, `nDCG(gain=exp)@10`, `ERR(max=4)@20` or `RBP(p=0.9)`.
 
-    The habitual names NDCG, AP, MRR, Recall and Precision are understood as well.
+    The habitual names NDCG, AP, MRR, Recall and Precision are understood as well. With `condensed` before it, as in
+    `condensed nDCG@10`, a metric leaves unjudged documents out of the lists.
 
     Raises:
         EvaluationError: The name or a parameter is unknown, malformed, missing or out of range.
     """
+    first, _, rest = text.strip().partition(" ")
+    if first == Condensed.name and not rest.startswith(Condensed.name):
+        return Condensed(of=parse_metric(rest))
     match = _SYNTAX.fullmatch(text.strip())
     if match is None:
         raise EvaluationError(f"metric {text!r} is not of the form name(parameter=value,…)@cutoff")

@@ -35,7 +35,8 @@ class FirstStage:
     Attributes:
         queries: (n_q, D) vectors.
         documents: (n_d, D) vectors.
-        fields: Field name → (n_d, D) vectors of that field alone, zero where it is not there.
+        fields: Field name → (n_d, D) vectors of that field alone, zero where it is not there; where vectors hold
+            exact terms as well, those of fields are shorter.
     """
 
     queries: Vectors
@@ -49,14 +50,14 @@ class PairFeatures:
     Term statistics are those of the whole catalogue; of the judgments only the given ones are looked at.
 
     Args:
-        stage: Vectors of all queries and documents.
+        stage: Vectors of all queries and documents; `None` for a re-ranker that reads none.
         judgments: What training may see, with the tables of all queries and documents.
 
     Raises:
         MissingExtraError: `bm25s` is not installed.
     """
 
-    def __init__(self, stage: FirstStage, judgments: Judgments) -> None:
+    def __init__(self, stage: FirstStage | None, judgments: Judgments) -> None:
         self.stage = stage
         documents = judgments.documents
         self._queries = joined_texts(judgments.queries)
@@ -72,8 +73,8 @@ class PairFeatures:
         }
         self._evidence = _Evidence(judgments)
         self.names: tuple[str, ...] = (
-            *("similarity", "below best"),
-            *(f"similarity:{name}" for name in stage.fields),
+            *(("similarity", "below best") if stage else ()),
+            *(f"similarity:{name}" for name in (stage.fields if stage else ())),
             *(f"bm25:{name}" for name in self._bm25),
             "bm25",
             *(f"{kind}:{name}" for name in self._fields for kind in ("covered", "used")),
@@ -81,6 +82,14 @@ class PairFeatures:
             *(f"near:{name}" for name in self._numbers),
             *("terms", "judged", "appeal"),
         )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that a second stage keeps for these features beside the first stage's own vectors."""
+        indexes = [*self._bm25.values(), self._bm25_all]
+        terms = [*self._fields.values(), self._all]
+        vectors = self.stage.fields.values() if self.stage else ()
+        return sum(part.nbytes for part in (*indexes, *terms, *vectors, *self._numbers.values()))
 
     def of(self, query_rows: Rows, document_rows: Rows) -> NDArray[np.float32]:
         """The features of lists.
@@ -98,13 +107,11 @@ class PairFeatures:
         return features
 
     def _columns(self, query: int, documents: Rows) -> list[NDArray[np.floating]]:
-        vector, text = self.stage.queries[query], self._queries[query]
+        text = self._queries[query]
         asked = list(dict.fromkeys(terms(text)))
         numbers = [term for term in asked if term[0].isdigit()]
-        similarity = self.stage.documents[documents] @ vector
         rarity = [self._all.rarity(term) for term in asked]
-        columns = [similarity, similarity - similarity.max(initial=-np.inf)]
-        columns += [vectors[documents] @ vector for vectors in self.stage.fields.values()]
+        columns = self._similarities(query, documents)
         columns += [index.scores(text)[documents] for index in (*self._bm25.values(), self._bm25_all)]
         for field in self._fields.values():
             shared = field.shared(asked, [1.0] * len(asked))[documents]
@@ -118,6 +125,15 @@ class PairFeatures:
             columns.append(-apart.min(axis=1) if len(sizes) else np.full(len(documents), np.nan))
         columns.append(np.full(len(documents), float(len(asked))))
         return [*columns, *self._evidence.without(query, documents)]
+
+    def _similarities(self, query: int, documents: Rows) -> list[NDArray[np.floating]]:
+        if self.stage is None:
+            return []
+        vector = self.stage.queries[query]
+        similarity = self.stage.documents[documents] @ vector
+        # A field has no exact terms, which are the end of a vector.
+        alone = [vectors[documents] @ vector[: vectors.shape[1]] for vectors in self.stage.fields.values()]
+        return [similarity, similarity - similarity.max(initial=-np.inf), *alone]
 
 
 class _Terms:
@@ -133,6 +149,13 @@ class _Terms:
             for term in held:
                 rows.setdefault(term, []).append(row)
         self.rows = {term: np.array(places, np.int64) for term, places in rows.items()}
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the postings and of the terms."""
+        return self.distinct.nbytes + sum(
+            rows.nbytes + len(term.encode()) for term, rows in self.rows.items()
+        )
 
     def rarity(self, term: str) -> float:
         """Inverse document frequency ln(1 + N / (1 + n_t))."""

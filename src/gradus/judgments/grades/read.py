@@ -1,4 +1,4 @@
-"""Grades from a file: a row per grade, or a row per pair with a column per rater."""
+"""Grades from a file: a row per grade, or a row per pair with a column per rater; or from the log of a service."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,6 +11,7 @@ from gradus.catalog.text import normalise
 from gradus.errors import JudgmentsError
 from gradus.judgments.columns import Columns
 from gradus.judgments.grades.grades import Grades, Rows
+from gradus.judgments.grades.log import read_grades_log
 from gradus.settings import GradesSettings, Settings
 
 _LONE_RATER = "rater"
@@ -34,7 +35,8 @@ def read_grades(settings: Settings, query_form: Callable[[str], str] = normalise
         CatalogError: The file cannot be read.
     """
     names = settings.grades
-    columns = Columns.read(settings.resolve(names.path))
+    path = settings.resolve(names.path)
+    columns = read_grades_log(path, names) if path.is_dir() else Columns.read(path)
     queries = np.array([query_form(text) for text in columns.ids(names.query, "grades.query")], object)
     documents = columns.ids(names.document, "grades.document")
     if names.raters:

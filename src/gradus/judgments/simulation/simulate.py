@@ -20,7 +20,7 @@ _PART = 50_000
 """Pages that are drawn at once. Each part has a seed of its own, so another size gives another log."""
 
 _NOISE, _ASKED, _PAGES = 1, 2, 3
-"""What keeps the streams of chance of one seed apart; dirt has 4 and drift 5."""
+"""What keeps the streams of chance of one seed apart; dirt has 4, drift 5 and appeal 6."""
 
 
 @dataclass(frozen=True)

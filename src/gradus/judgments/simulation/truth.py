@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus.catalog.table import Table
-from gradus.errors import JudgmentsError
+from gradus.errors import JudgmentsError, LogError
 from gradus.judgments.judgments import Judgments
 
 Floats = NDArray[np.float64]
@@ -27,10 +27,12 @@ class Truth:
         floor: Probability that a document of relevance 0 is clicked when it is examined.
         top: The same of a document of relevance 1.
         trend: (p,) by how much the relevance changes from the start of the log to its end, or `None`.
+        appeal: (days, documents) each document's own appeal on each day of the log, which is added to the relevance
+            of all its pairs, or `None`.
 
     Raises:
         JudgmentsError: Arrays that differ in length, pairs out of order or repeated, a query without a pair,
-            a relevance outside [0, 1], or 0 ≤ floor ≤ top ≤ 1 broken.
+            a relevance outside [0, 1], an appeal of other documents, or 0 ≤ floor ≤ top ≤ 1 broken.
     """
 
     queries: Sequence[str]
@@ -41,6 +43,7 @@ class Truth:
     floor: float = 0.03
     top: float = 0.6
     trend: Floats | None = None
+    appeal: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         columns = [self.query, self.document, self.relevance]
@@ -54,6 +57,8 @@ class Truth:
             raise JudgmentsError("a pair of a Truth points outside its documents")
         if (np.diff(self._code) <= 0).any():
             raise JudgmentsError("the pairs of a Truth must be sorted by query and document, without repeats")
+        if self.appeal is not None and self.appeal.shape[1:] != (len(self.documents),):
+            raise JudgmentsError("the appeal of a Truth is not that of its documents")
         if not ((self.relevance >= 0) & (self.relevance <= 1)).all():
             raise JudgmentsError("the relevance of a Truth must lie between 0 and 1")
         if not 0 <= self.floor <= self.top <= 1:
@@ -85,8 +90,11 @@ class Truth:
         """
         relevance: Floats = self.relevance[pair]
         if self.trend is not None:
-            relevance = np.clip(relevance + self.trend[pair] * (moment - 0.5), 0.0, 1.0)
-        return relevance
+            relevance = relevance + self.trend[pair] * (moment - 0.5)
+        if self.appeal is not None:
+            day = np.minimum((moment * len(self.appeal)).astype(np.int64), len(self.appeal) - 1)
+            relevance = relevance + self.appeal[day, self.document[pair]]
+        return np.clip(relevance, 0.0, 1.0)
 
     def attraction_of(self, query: NDArray[np.integer], document: NDArray[np.integer]) -> Floats:
         """(n,) attraction of (query, document) rows, such as a cell's; NaN where the truth lacks the pair."""
@@ -154,6 +162,37 @@ def drifting(truth: Truth, amount: float, seed: int) -> Truth:
     """The truth with relevance that rises or falls steadily over the log, by N(0, `amount`²) for each pair."""
     trend = np.random.default_rng([seed, 5]).normal(0, amount, len(truth))
     return replace(truth, trend=trend)
+
+
+def wandering(truth: Truth, amount: float, renewal: float, days: int, seed: int) -> Truth:
+    """The truth with documents whose own appeal comes and goes, as fashions, seasons and stock do.
+
+    The appeal of a document is a stationary autoregression, drawn for each on its own:
+
+        a(t + 1) = ρ a(t) + √(1 − ρ²) ε,   a(0), ε ~ N(0, `amount`²),   ρ⁷ = 1 − `renewal`
+
+    with t in days, so that appeals w weeks apart are correlated by (1 − `renewal`)^w.
+
+    Args:
+        truth: The relevance without it.
+        amount: Standard deviation of the appeal, on the scale of relevance.
+        renewal: Share of it that is new after a week, from 0 (it never changes) to 1.
+        days: Length of the log.
+        seed: Equal seeds give equal appeals.
+
+    Raises:
+        LogError: A negative amount, or a renewal outside [0, 1].
+    """
+    if not amount >= 0:
+        raise LogError(f"the appeal's standard deviation is {amount}; it must be at least 0")
+    if not 0 <= renewal <= 1:
+        raise LogError(f"the renewal of appeal is {renewal}; it must be between 0 and 1")
+    rng = np.random.default_rng([seed, 6])
+    kept = (1 - renewal) ** (1 / 7)
+    appeal = rng.normal(0, amount, (days, len(truth.documents))).astype(np.float32)
+    for day in range(1, days):
+        appeal[day] = kept * appeal[day - 1] + np.sqrt(1 - kept**2) * appeal[day]
+    return replace(truth, appeal=appeal)
 
 
 def query_names(queries: Table) -> list[str]:

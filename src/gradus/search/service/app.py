@@ -17,13 +17,18 @@ import gradus
 from gradus.errors import GradusError
 from gradus.search.engine import Engine
 from gradus.search.service.bodies import described, problems, read_json
+from gradus.search.service.describing import add_catalog
 from gradus.search.service.documents import add_documents
 from gradus.search.service.door import Door
+from gradus.search.service.explaining import add_explain
 from gradus.search.service.feedback import UbiLog
+from gradus.search.service.judging import add_grades
+from gradus.search.service.judging_models import GradesRequest, VoteRequest
 from gradus.search.service.keys import Keys
 from gradus.search.service.live import Live
 from gradus.search.service.metrics import Metrics
 from gradus.search.service.models import (
+    ExplainRequest,
     FeedbackRequest,
     Health,
     ProblemModel,
@@ -31,16 +36,21 @@ from gradus.search.service.models import (
     SwapRequest,
     SwapResponse,
 )
+from gradus.search.service.pages import add_pages
 from gradus.search.service.problems import Problem, handle_problems
 from gradus.search.service.recording import add_feedback
 from gradus.search.service.searching import add_search
 from gradus.search.service.security import Guard, RateLimit
-from gradus.search.service.state import Service
+from gradus.search.service.state import Desk, Service
+from gradus.search.service.voting import add_votes
 from gradus.settings import ServiceSettings
 
 _LOG = logging.getLogger("gradus.service")
 
-_READ_BY_HAND: Sequence[type[BaseModel]] = (SearchRequest, FeedbackRequest, SwapRequest, ProblemModel)
+_READ_BY_HAND: Sequence[type[BaseModel]] = (
+    *(SearchRequest, ExplainRequest, FeedbackRequest, GradesRequest, VoteRequest, SwapRequest),
+    ProblemModel,
+)
 """Models that routes read or write without FastAPI, which therefore does not describe them."""
 
 
@@ -50,6 +60,8 @@ def create_app(
     settings: ServiceSettings,
     keys: Keys | None = None,
     log: UbiLog | None = None,
+    beside: Sequence[Engine] = (),
+    desk: Desk | None = None,
 ) -> FastAPI:
     """An application that serves an engine.
 
@@ -59,10 +71,13 @@ def create_app(
         settings: Bounds; `host`, `port`, `keys` and `log` are for whoever runs the application.
         keys: Who may ask; `None` for everybody on this machine.
         log: Where searches and feedback are recorded; closed with the application.
+        beside: Engines to compare with; closed with the application.
+        desk: What experts judge; `None` for nothing but what they come up with.
     """
     metrics = Metrics()
     guard = Guard(keys or Keys(), RateLimit(settings.rate, settings.burst))
-    service = Service(settings, Live(engine, load, settings, metrics), guard, metrics, log)
+    live = Live(engine, load, settings, metrics, beside)
+    service = Service(settings, live, guard, metrics, log, desk or Desk())
     app = FastAPI(
         title="Gradus",
         version=gradus.__version__,
@@ -75,7 +90,12 @@ def create_app(
     _add_operations(app, service)
     add_search(app, service)
     add_feedback(app, service)
+    add_explain(app, service)
     add_documents(app, service)
+    add_catalog(app, service)
+    add_grades(app, service)
+    add_votes(app, service)
+    add_pages(app, service)
     app.add_middleware(Door, settings=settings, metrics=metrics)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app

@@ -7,7 +7,6 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
 
-from gradus.search.service.models import SearchRequest
 from gradus.search.service.problems import MEDIA_TYPE, Problem, invalid
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -27,8 +26,19 @@ async def read_json(request: Request, model: type[Model]) -> Model:
     return parse(model, await request.body())
 
 
-async def read_form(request: Request) -> tuple[SearchRequest, bytes]:
-    """A search with a picture: a form of the parts `image` and, optionally, `request` with JSON.
+async def read_json_or_form(request: Request, model: type[Model]) -> tuple[Model, bytes | None]:
+    """The model that a request's body holds as JSON, or in a form beside a picture; and the picture.
+
+    Raises:
+        Problem: As for `read_json` and `read_form`.
+    """
+    if media_type(request) == FORM:
+        return await read_form(request, model)
+    return await read_json(request, model), None
+
+
+async def read_form(request: Request, model: type[Model]) -> tuple[Model, bytes]:
+    """A query with a picture: a form of the parts `image` and, optionally, `request` with JSON.
 
     Raises:
         Problem: Other parts, or an `image` that is no file.
@@ -38,7 +48,7 @@ async def read_form(request: Request) -> tuple[SearchRequest, bytes]:
         image, asked = form.get("image"), form.get("request", "{}")
         if other or not isinstance(image, UploadFile) or not isinstance(asked, str):
             raise Problem(422, "invalid-request", "the form has the parts image (a file) and request (JSON)")
-        return parse(SearchRequest, asked.encode("utf-8", "replace")), await image.read()
+        return parse(model, asked.encode("utf-8", "replace")), await image.read()
 
 
 def media_type(request: Request) -> str:

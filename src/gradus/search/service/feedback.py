@@ -1,9 +1,12 @@
-"""The log of searches and feedback: append-only JSON lines in the words of User Behavior Insights.
+"""The log of searches and feedback: append-only JSON lines, those of people at work in the words of UBI.
 
     <folder>/queries/2026-05-04.jsonl   a line per search
     <folder>/events/2026-05-04.jsonl    a line per event
+    <folder>/grades/2026-05-04.jsonl    a line per grade that an expert gave
+    <folder>/votes/2026-05-04.jsonl     a line per vote on two versions
 
-`gradus judge` reads it with `log.format = "ubi"`, `log.path` the events and `log.queries` the queries.
+`gradus judge` reads it with `log.format = "ubi"`, `log.path` the events, `log.queries` the queries, and
+`grades.path` the grades; `gradus votes` sums the votes up.
 
 One thread writes. It takes all records that wait, appends them, has the disk confirm them once, and only then tells
 those who asked. Records are written in the order in which they came, so that an event that is confirmed never lacks
@@ -25,8 +28,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["query", "event"]
-FOLDERS: Mapping[Kind, str] = {"query": "queries", "event": "events"}
+Kind = Literal["query", "event", "grade", "vote"]
+FOLDERS: Mapping[Kind, str] = {"query": "queries", "event": "events", "grade": "grades", "vote": "votes"}
 
 Record = Mapping[str, Any]
 
@@ -81,18 +84,19 @@ class _Waiting:
 
 
 class UbiLog:
-    """Writes searches and events.
+    """Writes searches, events, grades and votes.
 
     Args:
         folder: Where.
 
     Attributes:
+        folder: Where.
         failing: Whether the last attempt to write failed.
     """
 
     def __init__(self, folder: Path) -> None:
         self.failing = False
-        self._folder = folder
+        self.folder = folder
         self._files: dict[Kind, _DayFile] = {}
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         for name in FOLDERS.values():
@@ -147,8 +151,9 @@ class UbiLog:
                 self._file(kind, day).append([line for item in mine for line in item.lines])
             except OSError as error:
                 if failed is None:
-                    _LOG.error("cannot write to %s: %s", self._folder / FOLDERS[kind], error.strerror)
+                    _LOG.error("cannot write to %s: %s", self.folder / FOLDERS[kind], error.strerror)
                 failed = error
+            self.failing = failed is not None
             for item in waited_for:
                 if failed is None:
                     item.written.set_result(len(item.lines))
@@ -156,7 +161,6 @@ class UbiLog:
                     item.written.set_exception(failed)
         if failed is not None:
             self._close_files()  # the next attempt opens, and mends, them anew
-        self.failing = failed is not None
 
     def _file(self, kind: Kind, day: str) -> _DayFile:
         file = self._files.get(kind)
@@ -164,7 +168,7 @@ class UbiLog:
             if file is not None:
                 del self._files[kind]
                 file.close()
-            file = self._files[kind] = _DayFile(self._folder / FOLDERS[kind], day)
+            file = self._files[kind] = _DayFile(self.folder / FOLDERS[kind], day)
         return file
 
     def _close_files(self) -> None:

@@ -18,8 +18,9 @@ from typing import Any
 from gradus.errors import SearchError
 from gradus.files import atomic_file
 
-SCOPES = ("search", "feedback", "admin")
-"""What a key may be good for: searching and reading documents; sending events; swapping versions and metrics."""
+SCOPES = ("search", "feedback", "judge", "admin")
+"""What a key may be good for: searching and reading documents; sending events; grades and votes of experts; swapping
+versions and metrics."""
 
 _PERSON = b"gradus key"
 

@@ -125,15 +125,22 @@ class Live:
         load: Makes an engine of what lies on the disk now.
         settings: How many versions stay, and their bounds.
         metrics: Told about them.
+        beside: Engines that can be named as well, whatever is swapped: what the current one is compared with.
     """
 
     def __init__(
-        self, engine: Engine, load: Callable[[], Engine], settings: ServiceSettings, metrics: Metrics
+        self,
+        engine: Engine,
+        load: Callable[[], Engine],
+        settings: ServiceSettings,
+        metrics: Metrics,
+        beside: Sequence[Engine] = (),
     ) -> None:
         self._load = load
         self._settings = settings
         self._metrics = metrics
         self._swapping = asyncio.Lock()
+        self._beside = {one.version: Version(one, settings, metrics) for one in beside}
         self._versions: dict[str, Version] = {}
         self._enter(engine)
 
@@ -144,8 +151,15 @@ class Live:
 
     @property
     def names(self) -> list[str]:
-        """The versions in memory, the current one last."""
+        """The versions that take turns, the current one last."""
         return list(self._versions)
+
+    @property
+    def engines(self) -> list[Engine]:
+        """What a search can name: the current engine, those beside it, and earlier ones, the latest first."""
+        current, *earlier = reversed(self._versions.values())
+        versions = {v.engine.version: v for v in (current, *self._beside.values(), *earlier)}
+        return [version.engine for version in versions.values()]
 
     @contextmanager
     def use(self, name: str | None = None) -> Iterator[Version]:
@@ -154,9 +168,10 @@ class Live:
         Raises:
             Problem: No version of that name is in memory.
         """
-        if name is not None and name not in self._versions:
-            raise Problem(404, "unknown-version", "no such version is kept", kept=self.names)
-        version = self.current if name is None else self._versions[name]
+        known = self._beside | self._versions
+        if name is not None and name not in known:
+            raise Problem(404, "unknown-version", "no such version is kept", kept=list(known))
+        version = self.current if name is None else known[name]
         version.users += 1
         try:
             yield version
@@ -178,14 +193,16 @@ class Live:
             if name is None:
                 self._enter(await asyncio.to_thread(self._load))
                 return before
-            with self.use(name) as version:
-                self._enter(version.engine)
+            if name not in self._versions:
+                raise Problem(404, "unknown-version", "no such version is kept", kept=self.names)
+            self._enter(self._versions[name].engine)
             return before
 
     def close(self) -> None:
         """Let go of every version; no request may be under way."""
-        while self._versions:
-            self._versions.popitem()[1].retire()
+        for versions in (self._versions, self._beside):
+            while versions:
+                versions.popitem()[1].retire()
 
     def _enter(self, engine: Engine) -> None:
         """Make an engine current, and retire an older one of its version and the oldest beyond those that stay."""

@@ -14,7 +14,7 @@ class Metrics:
         stages: Duration of the stages of a batch of searches: `encode`, `index`.
         batch: Searches of a batch.
         cached: Vectors of queries: hit or miss.
-        recorded: Records on the disk by kind (`query`, `event`).
+        recorded: Records on the disk by kind (`query`, `event`, `grade`, `vote`).
         unrecorded: Records lost because the log could not be written, by kind.
     """
 

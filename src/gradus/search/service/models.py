@@ -35,11 +35,13 @@ Token = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:@-]{1,128}$")]
 Name = Annotated[Text, Field(min_length=1, max_length=128)]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A model that takes no members but its own."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Bounds(_Strict):
+class Bounds(Strict):
     """What a number field must lie between; an end that is left out is open."""
 
     low: FiniteFloat | None = None
@@ -51,8 +53,23 @@ Condition = (
 )
 
 
-class SearchRequest(_Strict):
+class QueryModel(Strict):
     """What to look for."""
+
+    text: Annotated[Text, Field(max_length=2000)] | None = Field(None, description="Words to look for.")
+    like: Id | None = Field(
+        None, description="A document to find others like, in place of words and a picture."
+    )
+    weights: dict[Name, Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]] = Field(
+        {},
+        max_length=32,
+        description="Field of the query, or of the document in `like`, → factor on its weight.",
+    )
+    version: Token | None = Field(None, description="A version that is kept; the current one when left out.")
+
+
+class SearchRequest(QueryModel):
+    """What to look for, and what to answer."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -70,18 +87,55 @@ class SearchRequest(_Strict):
         },
     )
 
-    text: Annotated[Text, Field(max_length=2000)] | None = Field(None, description="Words to look for.")
     k: int = Field(10, ge=1, le=MOST_HITS, description="How many documents.")
     filters: dict[Name, Condition] = Field(
         {}, max_length=32, description="Field → values that are admitted, or bounds of a number."
     )
-    weights: dict[Name, Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]] = Field(
-        {}, max_length=32, description="Field of the query → factor on its weight."
-    )
     facets: list[Name] = Field([], max_length=16, description="Category fields to count values of.")
-    version: Token | None = Field(None, description="A version that is kept; the current one when left out.")
+    record: bool = Field(
+        True, description="Whether somebody is shown the answer as such; false while a query is being typed."
+    )
     client_id: Token | None = Field(None, description="Who searches, as an opaque name.")
     session_id: Token | None = Field(None, description="In which session.")
+
+
+class ExplainRequest(QueryModel):
+    """Whose score to explain for what was looked for."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={"examples": [{"text": "hex bolt M8 zinc", "doc_id": "b-01"}]},
+    )
+
+    doc_id: Id
+
+
+class PartModel(BaseModel):
+    """What a vector is made of: a field, what evidence says beyond the fields, or exact words and numbers."""
+
+    kind: Literal["field", "evidence", "exact terms"]
+    field: str | None
+
+
+class ContributionModel(BaseModel):
+    """What a part of the query and a part of the document add to the score."""
+
+    query: PartModel
+    document: PartModel
+    score: float
+
+
+class ExplainResponse(BaseModel):
+    """Why a document has its score."""
+
+    doc_id: str
+    version: str
+    score: float = Field(description="The sum of the contributions.")
+    contributions: list[ContributionModel]
+    marked: dict[str, list[tuple[str, bool]]] = Field(
+        description="Field of the document → its text in pieces, each with whether the query has that word, too."
+    )
 
 
 class HitModel(BaseModel):
@@ -113,20 +167,51 @@ class DocumentModel(BaseModel):
     fields: dict[str, Any]
 
 
-class ObjectModel(_Strict):
+class VersionModel(BaseModel):
+    """A model and index that can be searched."""
+
+    version: str
+    name: str = Field(description="What people call the model.")
+
+
+class FieldModel(BaseModel):
+    """A field of a query or a document."""
+
+    name: str
+    type: Literal["text", "image", "category", "number"]
+    weight: float = Field(description="Its share of the vector; 0 where it does not enter.")
+    low: float | None = Field(None, description="The least of a number's values.")
+    high: float | None = Field(None, description="The greatest.")
+    values: int | None = Field(None, description="How many different values a category has.")
+
+
+class CatalogModel(BaseModel):
+    """What can be searched, and how."""
+
+    documents: int
+    versions: list[VersionModel] = Field(description="Those in memory, the current one first.")
+    query_fields: list[FieldModel]
+    fields: list[FieldModel] = Field(description="Of the documents.")
+    sample: list[DocumentModel] = Field(description="Some documents.")
+    examples: list[str] = Field(description="Some queries.")
+    scale: list[float | str] = Field(description="Grades of experts, from worst to best.")
+    recording: bool = Field(description="Whether searches, feedback, grades and votes can be recorded.")
+
+
+class ObjectModel(Strict):
     """What an event happened to."""
 
     object_id: Id
     object_id_field: Literal["doc_id"] = "doc_id"
 
 
-class PositionModel(_Strict):
+class PositionModel(Strict):
     """Where it stood."""
 
     ordinal: int = Field(ge=1, le=100_000, description="1 for the best.")
 
 
-class EventAttributes(_Strict):
+class EventAttributes(Strict):
     """What else is known of an event."""
 
     object: ObjectModel
@@ -136,7 +221,7 @@ class EventAttributes(_Strict):
     )
 
 
-class Event(_Strict):
+class Event(Strict):
     """Something a person did with a document of a search, in the words of User Behavior Insights."""
 
     action_name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")] = Field(
@@ -156,7 +241,7 @@ class Event(_Strict):
     ) = None
 
 
-class FeedbackRequest(_Strict):
+class FeedbackRequest(Strict):
     """Events of one or more searches."""
 
     model_config = ConfigDict(
@@ -184,13 +269,13 @@ class FeedbackRequest(_Strict):
     events: list[Event] = Field(min_length=1, max_length=MOST_EVENTS)
 
 
-class FeedbackResponse(BaseModel):
-    """Events that are on the disk."""
+class RecordedResponse(BaseModel):
+    """Records that are on the disk."""
 
     recorded: int
 
 
-class SwapRequest(_Strict):
+class SwapRequest(Strict):
     """What to serve from now on."""
 
     version: Token | None = Field(

@@ -1,15 +1,16 @@
-"""`POST /feedback`."""
+"""`POST /feedback`, and what is recorded on request at all."""
 
 import asyncio
 import errno
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
 from gradus.search.service.bodies import described, problems, read_json
-from gradus.search.service.feedback import moment
-from gradus.search.service.models import Event, FeedbackRequest, FeedbackResponse
+from gradus.search.service.feedback import Kind, Record, moment
+from gradus.search.service.models import Event, FeedbackRequest, RecordedResponse
 from gradus.search.service.problems import Problem
 from gradus.search.service.searching import APPLICATION
 from gradus.search.service.state import Service
@@ -23,20 +24,29 @@ def add_feedback(app: FastAPI, service: Service) -> None:
     @app.post(
         "/feedback",
         dependencies=service.guard.needs("feedback"),
-        responses={200: {"model": FeedbackResponse}, **problems(400, 404, 413, 415, 422, 507)},
+        responses={200: {"model": RecordedResponse}, **problems(400, 404, 413, 415, 422, 507)},
         openapi_extra=described(FeedbackRequest),
         response_class=JSONResponse,
     )
     async def feedback(request: Request) -> Response:
         """Record what people did. The answer means that all events are on the disk; an error, that none is."""
         asked = await read_json(request, FeedbackRequest)
-        written = service.record("event", [_recorded(event) for event in asked.events])
-        if written is None:
-            raise Problem(404, "no-log", "this service records no feedback")
-        try:
-            return JSONResponse({"recorded": await asyncio.wrap_future(written)})
-        except OSError as error:
-            raise _unwritten(error) from None
+        return await recorded(service, "event", [_recorded(event) for event in asked.events])
+
+
+async def recorded(service: Service, kind: Kind, records: Sequence[Record]) -> Response:
+    """Have records on the disk, and say so.
+
+    Raises:
+        Problem: There is no log, or it cannot be written; none of them was recorded.
+    """
+    written = service.record(kind, records)
+    if written is None:
+        raise Problem(404, "no-log", "this service records nothing")
+    try:
+        return JSONResponse({"recorded": await asyncio.wrap_future(written)})
+    except OSError as error:
+        raise _unwritten(error) from None
 
 
 def _unwritten(error: OSError) -> Problem:

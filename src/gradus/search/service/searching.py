@@ -10,10 +10,11 @@ from starlette.responses import JSONResponse, Response
 
 from gradus.search.engine import Engine, Hit, Wanted
 from gradus.search.query import Query
-from gradus.search.service.bodies import FORM, described, media_type, problems, read_form, read_json
+from gradus.search.service.bodies import described, problems, read_json_or_form
 from gradus.search.service.feedback import moment
-from gradus.search.service.live import Asked
-from gradus.search.service.models import Bounds, SearchRequest, SearchResponse
+from gradus.search.service.live import Asked, Version
+from gradus.search.service.models import Bounds, QueryModel, SearchRequest, SearchResponse
+from gradus.search.service.problems import Problem
 from gradus.search.service.state import Service
 
 APPLICATION = "gradus"
@@ -31,12 +32,8 @@ def add_search(app: FastAPI, service: Service) -> None:
         response_class=JSONResponse,
     )
     async def search(request: Request) -> Response:
-        """Find the best documents for a text, a picture, or both."""
-        picture: bytes | None = None
-        if media_type(request) == FORM:
-            asked, picture = await read_form(request)
-        else:
-            asked = await read_json(request, SearchRequest)
+        """Find the best documents for a text, a picture, or both; or those most like a document."""
+        asked, picture = await read_json_or_form(request, SearchRequest)
         return JSONResponse(await _answer(service, asked, picture))
 
 
@@ -47,16 +44,11 @@ async def _answer(service: Service, asked: SearchRequest, picture: bytes | None)
         where = engine.where({name: _condition(given) for name, given in asked.filters.items()})
         for name in asked.facets:
             engine.facets.require(name)
-
-        def ask() -> Query:
-            pixels = int(service.settings.megapixels * 1e6)
-            return engine.ask(asked.text, picture, asked.weights, pixels)
-
-        # Decoding a picture takes long, and must not hold the others up.
-        query = ask() if picture is None else await version.run(ask)
-        found = await version.search(Asked(query, Wanted(asked.k, where), asked.facets))
+        query = await as_asked(service, version, asked, picture)
+        found = await version.search(Asked(query, Wanted(asked.k, where, asked.like), asked.facets))
     query_id = uuid.uuid4().hex
-    service.record("query", [_recorded(asked, picture, query_id, engine.version, found.hits)])
+    if asked.record:
+        service.record("query", [_recorded(asked, picture, query_id, engine.version, found.hits)])
     return {
         "query_id": query_id,
         "version": engine.version,
@@ -71,6 +63,26 @@ async def _answer(service: Service, asked: SearchRequest, picture: bytes | None)
         ],
         "facets": found.facets,
     }
+
+
+async def as_asked(service: Service, version: Version, asked: QueryModel, picture: bytes | None) -> Query:
+    """The query that a request describes.
+
+    Raises:
+        Problem: It names a document beside words or a picture.
+        GradusError: It names what is not there, or nothing at all; or the picture cannot be read.
+    """
+    engine = version.engine
+    if asked.like is not None:
+        if asked.text or picture is not None:
+            raise Problem(422, "invalid-request", "like stands in place of text and picture, not beside them")
+        return engine.ask_like(asked.like, asked.weights)
+
+    def ask() -> Query:
+        return engine.ask(asked.text, picture, asked.weights, int(service.settings.megapixels * 1e6))
+
+    # Decoding a picture takes long, and must not hold the others up.
+    return ask() if picture is None else await version.run(ask)
 
 
 def shown(engine: Engine, doc_id: str, fields: dict[str, Any]) -> dict[str, Any]:
@@ -101,6 +113,8 @@ def _recorded(
     attributes: dict[str, Any] = {"version": version, "k": asked.k}
     if picture is not None:
         attributes["image"] = hashlib.blake2b(picture, digest_size=16).hexdigest()
+    if asked.like is not None:
+        attributes["like"] = asked.like
     if asked.weights:
         attributes["weights"] = asked.weights
     if asked.filters:

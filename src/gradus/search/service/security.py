@@ -74,6 +74,18 @@ class Guard:
         self._keys = keys
         self._limit = limit
 
+    def open(self) -> list[Any]:
+        """The dependencies of a route that asks for no key, since it gives away nothing.
+
+        One of them raises a Problem: 403, 421 and 429 as for `needs`.
+        """
+
+        async def check(request: Request) -> None:
+            self._check_source(request)
+            self._limit.take(_address(request))
+
+        return [Depends(check)]
+
     def needs(self, scope: str) -> list[Any]:
         """The dependencies of a route that is for a scope.
 
@@ -82,17 +94,14 @@ class Guard:
         """
 
         async def check(request: Request) -> None:
-            _check_origin(request)
-            address = f"address {request.client.host if request.client else ''}"
+            self._check_source(request)
             if not self._keys:
-                if not is_loopback(_host_name(request)):
-                    raise Problem(421, "foreign-host", "without keys, the service answers to localhost alone")
-                self._limit.take(address)
+                self._limit.take(_address(request))
                 return
             scheme, presented = get_authorization_scheme_param(request.headers.get("authorization"))
             key = self._keys.find(presented) if scheme.lower() == "bearer" and presented else None
             if key is None:
-                self._limit.take(address)  # guessing is limited, too
+                self._limit.take(_address(request))  # guessing is limited, too
                 raise Problem(
                     401, "no-key", "send a key: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"}
                 )
@@ -103,12 +112,18 @@ class Guard:
         # The other only tells OpenAPI how keys are sent.
         return [Depends(check), *([Depends(_BEARER)] if self._keys else [])]
 
+    def _check_source(self, request: Request) -> None:
+        """Refuse what a web page of another origin, or of a name that was pointed here, makes a browser send."""
+        origin = request.headers.get("origin")
+        if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
+            raise Problem(403, "foreign-origin", "web pages of other origins may not use this service")
+        if not self._keys and not is_loopback(_host_name(request)):
+            raise Problem(421, "foreign-host", "without keys, the service answers to localhost alone")
 
-def _check_origin(request: Request) -> None:
-    """Refuse what a web page of another origin makes a browser send."""
-    origin = request.headers.get("origin")
-    if origin is not None and origin.partition("://")[2] != request.headers.get("host"):
-        raise Problem(403, "foreign-origin", "web pages of other origins may not use this service")
+
+def _address(request: Request) -> str:
+    """Where a request comes from, as a caller whose rate is limited."""
+    return f"address {request.client.host if request.client else ''}"
 
 
 def _host_name(request: Request) -> str:

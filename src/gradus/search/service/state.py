@@ -1,6 +1,6 @@
 """What the routes of one service share."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -9,6 +9,24 @@ from gradus.search.service.live import Live
 from gradus.search.service.metrics import Metrics
 from gradus.search.service.security import Guard
 from gradus.settings import ServiceSettings
+
+Grade = float | str
+
+SCALE: tuple[Grade, ...] = (0.0, 1.0, 2.0, 3.0)
+"""Grades where nothing else is said: wrong, related, good, just what was meant."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What experts judge, and how.
+
+    Attributes:
+        queries: Gives the texts that wait to be judged; may take a while.
+        scale: The grades, from worst to best.
+    """
+
+    queries: Callable[[], Sequence[str]] = tuple
+    scale: Sequence[Grade] = SCALE
 
 
 @dataclass(frozen=True)
@@ -21,6 +39,7 @@ class Service:
         guard: Who may ask.
         metrics: What is counted.
         log: What is recorded; `None` for nothing.
+        desk: What experts judge.
     """
 
     settings: ServiceSettings
@@ -28,6 +47,7 @@ class Service:
     guard: Guard
     metrics: Metrics
     log: UbiLog | None
+    desk: Desk
 
     def record(self, kind: Kind, records: Sequence[Record]) -> "Future[int] | None":
         """Append to the log, if there is one, and count what came of it."""

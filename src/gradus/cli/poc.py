@@ -1,0 +1,70 @@
+"""`gradus poc`."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gradus.cli.console import AsJson, print_json, print_text, shown_progress
+
+if TYPE_CHECKING:
+    from gradus.insight.poc import Poc
+
+
+class Lang(StrEnum):
+    """The languages of a report."""
+
+    EN = "en"
+    JA = "ja"
+
+
+def poc(
+    pipelines: Annotated[
+        Path, typer.Argument(metavar="PIPELINES.TOML", help="The pipelines, as gradus bench reads them.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(metavar="FOLDER", help="Gets report.html, report.json, cost.xlsx, bench/ and cadence/."),
+    ] = Path("poc"),
+    lang: Annotated[Lang, typer.Option(help="Language of the report.")] = Lang.EN,
+    title: Annotated[str, typer.Option(help="What was searched; the folder's name if empty.")] = "",
+    in_use: Annotated[
+        str, typer.Option(metavar="PIPELINE", help="The pipeline in use; the deepest re-ranking if empty.")
+    ] = "",
+    candidate: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PIPELINE", help="What stands against it; give it several times."),
+    ] = None,
+    kpi: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="As decision.kpi: numbers of the business per query.")
+    ] = None,
+    cadence: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="What gradus cadence wrote; not looked back again.")
+    ] = None,
+    study: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="What gradus study noise wrote.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Can the re-ranker go? Measure what is missing, decide, and write a report on one page.
+
+    Quality, times, costs, cadence, evidence and examples; a report that was stopped goes on when it is run again.
+    """
+    from gradus.workflow.poc import Asked, prove
+
+    asked = Asked(title, in_use, tuple(candidate or ()), kpi, cadence, study)
+    with shown_progress() as progress:
+        written = prove(pipelines, out, asked, lang.value, progress=progress)
+    if as_json:
+        print_json(written.poc.as_dict())
+        return
+    print_text(*_told(written.poc, lang.value), *(f"{path} written" for path in written.files))
+
+
+def _told(poc: "Poc", language: str) -> list[str]:
+    from gradus.insight.verdict_words import sentences
+
+    if poc.verdict is None:
+        return []
+    return sentences(poc.verdict, "ja" if language == "ja" else "en")

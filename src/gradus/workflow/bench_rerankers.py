@@ -1,0 +1,165 @@
+"""The re-rankers of a bench: LambdaMART, fitted to a first stage, and cross-encoders."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradus.evaluation.cells import answerable, look_up
+from gradus.evaluation.metrics import parse_metric
+from gradus.evaluation.rerankers.cross_encoder import CrossEncoder
+from gradus.evaluation.rerankers.lambdamart import LambdaMart
+from gradus.evaluation.rerankers.reranked import Reranked, Scorer
+from gradus.insight.bench import Costs
+from gradus.insight.latency import Stopwatch
+from gradus.settings.pipelines import PipelineSettings
+from gradus.training.optimizer import device_of
+from gradus.workflow.bench_stages import FirstStages, digest_of
+
+Rows = NDArray[np.int64]
+Vectors = NDArray[np.float32]
+
+QUERIES = 200
+"""Most queries of a validation cell."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A re-ranker, ready to be measured.
+
+    Attributes:
+        scorer: The re-ranker; `None` for a pipeline without one.
+        costs: What it takes beside its queries' time.
+        facts: What was found when it was made.
+    """
+
+    scorer: Scorer | None = None
+    costs: Costs = Costs()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class Rerankers:
+    """The re-rankers of pipelines.
+
+    Args:
+        stages: Their first stages.
+    """
+
+    def __init__(self, stages: FirstStages) -> None:
+        self.stages = stages
+        self._cross_encoders: dict[str, CrossEncoder] = {}
+
+    def content(self, pipeline: PipelineSettings) -> list[Any]:
+        """Names what a pipeline's re-ranker is made of, beside the data."""
+        match pipeline.reranker:
+            case "lambdamart":
+                vectors = self.stages.pipelines.vectors_of(pipeline)
+                own = self.stages.content(vectors) if vectors else None
+                return [pipeline.reranker, pipeline.depth, own, self.stages.pipelines.seed]
+            case "cross-encoder":
+                return [pipeline.reranker, pipeline.depth, digest_of(Path(self._model(pipeline)))]
+        return []
+
+    def fit(self, pipeline: PipelineSettings, trees: Path) -> Fitted:
+        """A pipeline's re-ranker, fitted to the first stage's lists of the training part.
+
+        Args:
+            pipeline: The pipeline.
+            trees: Where LambdaMART is kept.
+
+        Raises:
+            MissingExtraError: Its library is not installed.
+            EvaluationError: The first stage's lists hold nothing that LambdaMART could learn.
+            ModelError: No such cross-encoder.
+        """
+        if pipeline.reranker == "cross-encoder":
+            cross_encoder = self._cross_encoder(pipeline)
+            return Fitted(cross_encoder, Costs(reranker_bytes=cross_encoder.nbytes))
+        if pipeline.reranker == "none":
+            return Fitted()
+        data = self.stages.data
+        model, search = self._lambdamart(pipeline), self.stages.search(pipeline.first)
+        queries, documents = data.split.cell("in-domain")
+        search(queries[:1], documents, 1)  # makes vectors that are not there yet, which is no part of fitting
+        with Stopwatch() as watch:
+            places, _ = search(queries, documents, pipeline.depth)
+            listed = np.where(places >= 0, documents[places], -1)
+            model.fit(data.judgments.take(data.split.training(data.judgments)), queries, listed)
+            kept = self._choose_trees(model, pipeline)
+        model.save(trees)
+        costs = Costs(
+            reranker_bytes=model.features.nbytes + trees.stat().st_size,
+            fitting_seconds=watch.seconds,
+            fitting_cpu_seconds=watch.cpu_seconds,
+        )
+        return Fitted(model, costs, {"trees": kept, "importance": model.importance()})
+
+    def live(self, pipeline: PipelineSettings, trees: Path) -> Scorer | None:
+        """The re-ranker that `fit` made, at the work that it has with a new query; arguments and errors are the same.
+
+        The first stage hands its vector of the query on. Where LambdaMART reads those of another model, that model
+        encodes the query too.
+        """
+        if pipeline.reranker != "lambdamart":
+            return self.fit(pipeline, trees).scorer
+        lambdamart = self._lambdamart(pipeline)
+        lambdamart.load(trees)
+        vectors = self.stages.pipelines.vectors_of(pipeline)
+        if vectors is None or vectors in self.stages.pipelines.models_of(pipeline.first):
+            return lambdamart
+        model = self.stages.model(vectors)
+
+        def score(query_rows: Rows, listed: Rows) -> Vectors:
+            model.encode(query_rows)
+            return lambdamart(query_rows, listed)
+
+        return score
+
+    def _choose_trees(self, model: LambdaMart, pipeline: PipelineSettings) -> int | None:
+        """Keep the trees that the leading metric, meant over the validation cells, likes; `None` without such cells."""
+        settings = self.stages.pipelines.settings.evaluation
+        metric, cells = parse_metric(settings.metrics[0]), self._validation(pipeline)
+        if not cells:
+            return None
+        sign = 1 if metric.higher_is_better else -1
+
+        def value(reranker: LambdaMart) -> float:
+            values = []
+            for rows, documents, lists in cells:
+                search = Reranked(lambda *_, lists=lists: lists, reranker, pipeline.depth)
+                order, _ = search(rows, documents, settings.depth)
+                values.append(np.nanmean(metric(look_up(order, self.stages.data.judgments, rows, documents))))
+            return sign * float(np.mean(values))
+
+        return model.choose_trees(value)
+
+    def _validation(self, pipeline: PipelineSettings) -> list[tuple[Rows, Rows, tuple[Rows, Vectors]]]:
+        """Some queries of each validation cell, its documents, and the first stage's lists."""
+        data, search = self.stages.data, self.stages.search(pipeline.first)
+        order = np.random.default_rng(self.stages.pipelines.seed).permutation(len(data.judgments.queries))
+        cells = []
+        for queries, documents in data.split.validation_cells().values():
+            rows = order[np.isin(order, answerable(data.judgments, queries, documents))][:QUERIES]
+            if len(rows):
+                cells.append((rows, documents, search(rows, documents, pipeline.depth)))
+        return cells
+
+    def _lambdamart(self, pipeline: PipelineSettings) -> LambdaMart:
+        pipelines = self.stages.pipelines
+        return LambdaMart(self.stages.features(pipelines.vectors_of(pipeline)), seed=pipelines.seed)
+
+    def _cross_encoder(self, pipeline: PipelineSettings) -> CrossEncoder:
+        name, data = self._model(pipeline), self.stages.data
+        if name not in self._cross_encoders:
+            device = device_of(self.stages.pipelines.settings.training.device)
+            self._cross_encoders[name] = CrossEncoder(
+                name, data.judgments.queries, data.documents, device=str(device)
+            )
+        return self._cross_encoders[name]
+
+    def _model(self, pipeline: PipelineSettings) -> str:
+        """A folder beside the file of pipelines, else the name of a model on the hub."""
+        folder = self.stages.pipelines.root / pipeline.model
+        return str(folder) if folder.is_dir() else pipeline.model
