@@ -1,0 +1,181 @@
+"""What a bench says for a decision: which pipelines stand against each other, the verdict, and the measured costs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gradus.catalog.table import Table
+from gradus.errors import EvaluationError, SettingsError
+from gradus.evaluation.results import Evaluation
+from gradus.evaluation.segments import Labels
+from gradus.insight.bench import Bench, PipelineResult
+from gradus.insight.cost_inputs import Measured, throughput_of_reranking
+from gradus.insight.poc import CORES
+from gradus.insight.verdict import Pipeline, Verdict, decide
+from gradus.settings import DecisionSettings, SlaSettings
+from gradus.settings.pipelines import PipelineSettings
+
+Sides = tuple[PipelineSettings, Sequence[PipelineSettings]]
+"""The pipeline in use, and the candidates that stand against it, the first stage alone leading."""
+
+SPLIT = "split"
+"""The kind of segments that cells of the split are."""
+
+
+def contest(
+    pipelines: Sequence[PipelineSettings], in_use: str = "", candidates: Sequence[str] = ()
+) -> Sides | None:
+    """The pipeline in use, and its candidates, one for each smaller depth, the first stage alone leading.
+
+    Nobody has looked at results yet when this is settled, so that no pipeline wins by having been picked. Unless it
+    is named, the first one that re-ranks most deeply is in use; of those that re-rank equally many documents, the last
+    one is the candidate, as a file goes from what there is to what is to come.
+
+    Args:
+        pipelines: Those of the file.
+        in_use: Name of the pipeline in use, or empty.
+        candidates: Names of the candidates, or empty.
+
+    Returns:
+        `None` where the file has no pipeline with a re-ranker, or none without.
+
+    Raises:
+        SettingsError: A name is unknown, or what is named does not make a decision.
+    """
+    named = {pipeline.name: pipeline for pipeline in pipelines}
+    for name in (in_use, *candidates):
+        if name and name not in named:
+            raise SettingsError(f"no pipeline {name!r}; the file has {', '.join(named)}")
+    reference = named[in_use] if in_use else max(pipelines, key=depth_of)
+    given = [named[name] for name in candidates] or pipelines
+    of_depth = {
+        depth_of(pipeline): pipeline for pipeline in given if depth_of(pipeline) < depth_of(reference)
+    }
+    if 0 not in of_depth and (in_use or candidates):
+        raise SettingsError(
+            f"nothing stands against {reference.name!r}: it must re-rank, and a candidate must be a first stage alone"
+        )
+    chosen = [of_depth[depth] for depth in sorted(of_depth)]
+    return (reference, chosen) if 0 in of_depth else None
+
+
+def depth_of(pipeline: PipelineSettings) -> int:
+    """How many documents it re-ranks; 0 is the first stage alone."""
+    return 0 if pipeline.reranker == "none" else pipeline.depth
+
+
+def give_verdict(
+    sides: Sides,
+    evaluations: Mapping[str, Evaluation],
+    bench: Bench,
+    kinds: Mapping[str, Labels],
+    queries: Table,
+    decision: DecisionSettings,
+    sla: SlaSettings,
+) -> Verdict:
+    """The verdict on all queries, in each cell of the split and of each kind of query.
+
+    A query that several cells ask counts once in what is said of all queries and of kinds, with the mean of its values.
+
+    Args:
+        sides: What `contest` gave.
+        evaluations: Pipeline → its results.
+        bench: Has their latency.
+        kinds: What `query_segments` gave.
+        queries: The queries of the judgments.
+        decision: Metric, which was measured, margin, confidence.
+        sla: Its latency limit counts.
+
+    Raises:
+        EvaluationError: The pipelines share no cell.
+    """
+    reference, candidates = sides
+    everyone = [*candidates, reference]
+    cells = shared_cells([evaluations[pipeline.name] for pipeline in everyone])
+    latency = {result.name: result.latency for result in bench.pipelines}
+
+    def with_values(of: Mapping[str, NDArray[np.float64]]) -> tuple[list[Pipeline], Pipeline]:
+        made = []
+        for pipeline in everyone:
+            times = latency[pipeline.name]
+            p95 = None if times is None else times.p95_ms
+            made.append(Pipeline(pipeline.name, depth_of(pipeline), of[pipeline.name], p95))
+        return made[:-1], made[-1]
+
+    by_cell = {p.name: _by_cell(evaluations[p.name], cells, decision.metric) for p in everyone}
+    ids = [query for cell in cells for query in evaluations[reference.name].cells[cell].query_ids]
+    rows = np.array([queries.row_of[query] for query in ids])
+    asked, place = np.unique(rows, return_inverse=True)
+    by_query = {name: _mean_of(values, place, len(asked)) for name, values in by_cell.items()}
+    labels = {
+        kind: ["" if label is None else str(label) for label in of[asked]] for kind, of in kinds.items()
+    }
+    verdict = decide(*with_values(by_query), decision, sla, labels, bench.seed)
+    split = [cell for cell in cells for _ in evaluations[reference.name].cells[cell].query_ids]
+    of_cells = decide(*with_values(by_cell), decision, sla, {SPLIT: split}, bench.seed)
+    return replace(verdict, segments=(*of_cells.segments, *verdict.segments))
+
+
+def shared_cells(evaluations: Sequence[Evaluation]) -> list[str]:
+    """The cells of the split that all of some pipelines were measured on.
+
+    Raises:
+        EvaluationError: There is none.
+    """
+    cells = [cell for cell in evaluations[0].cells if all(cell in each.cells for each in evaluations)]
+    if not cells:
+        raise EvaluationError("the pipelines were not measured on any split in common")
+    return cells
+
+
+def measured_costs(bench: Bench, in_use: PipelineResult, alone: PipelineResult) -> dict[str, Measured]:
+    """What was measured of the inputs of the cost model.
+
+    An instance answers what its cores do, by the processor time of a query; at the low end of the range a virtual core
+    is half a core. Hours are those of the machine that measured.
+
+    Args:
+        bench: The pipelines, measured; has the first stage of the pipeline in use, if that was measured alone.
+        in_use: The pipeline in use.
+        alone: The candidate without a re-ranker.
+    """
+    found: dict[str, Measured] = {}
+    first = next((r for r in bench.pipelines if r.declaration == _alone(r, in_use)), None)
+    if alone.latency is not None:
+        found["one_throughput"] = _of_cores(alone.latency.per_core)
+    if first is not None and first.latency is not None and in_use.latency is not None:
+        found["two_throughput"] = _of_cores(first.latency.per_core)
+        if in_use.latency.per_core < first.latency.per_core:
+            both = throughput_of_reranking(in_use.latency.per_core, first.latency.per_core)
+            found["rerank_throughput"] = _of_cores(both)
+    for stage, result in (("one", alone), ("two", in_use)):
+        if result.costs.training_seconds is not None:
+            found[f"{stage}_training_hours"] = Measured(result.costs.training_seconds / 3600)
+        found[f"{stage}_embedding_hours"] = Measured(result.costs.embedding_seconds / 3600)
+    found["rerank_training_hours"] = Measured(in_use.costs.fitting_seconds / 3600)
+    return found
+
+
+def _alone(result: PipelineResult, in_use: PipelineResult) -> dict[str, object]:
+    """What the declaration of a pipeline would be, were it the first stage of the pipeline in use and no more."""
+    return {"name": result.name, "first": in_use.declaration["first"]}
+
+
+def _of_cores(per_core: float) -> Measured:
+    return Measured(CORES * per_core, CORES * per_core / 2, CORES * per_core)
+
+
+def _by_cell(evaluation: Evaluation, cells: Sequence[str], metric: str) -> NDArray[np.float64]:
+    """A metric's values on all queries of some cells, one after the other."""
+    return np.concatenate([evaluation.cells[cell].per_query[metric] for cell in cells])
+
+
+def _mean_of(values: NDArray[np.float64], place: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    """(count,) mean of the values that are defined at each place; NaN where none is."""
+    defined = np.isfinite(values)
+    total = np.bincount(place[defined], values[defined], count)
+    number = np.bincount(place[defined], minlength=count)
+    means: NDArray[np.float64] = np.where(number > 0, total / np.maximum(number, 1), np.nan)
+    return means
