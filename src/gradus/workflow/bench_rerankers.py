@@ -21,6 +21,9 @@ from gradus.workflow.bench_stages import FirstStages, digest_of
 Rows = NDArray[np.int64]
 Vectors = NDArray[np.float32]
 
+MOST_TREES = 1000
+"""LambdaMART's trees, of which validation keeps as many as it likes."""
+
 QUERIES = 200
 """Most queries of a validation cell."""
 
@@ -57,7 +60,7 @@ class Rerankers:
             case "lambdamart":
                 vectors = self.stages.pipelines.vectors_of(pipeline)
                 own = self.stages.content(vectors) if vectors else None
-                return [pipeline.reranker, pipeline.depth, own, self.stages.pipelines.seed]
+                return [pipeline.reranker, MOST_TREES, pipeline.depth, own, self.stages.pipelines.seed]
             case "cross-encoder":
                 return [pipeline.reranker, pipeline.depth, digest_of(Path(self._model(pipeline)))]
         return []
@@ -148,7 +151,8 @@ class Rerankers:
 
     def _lambdamart(self, pipeline: PipelineSettings) -> LambdaMart:
         pipelines = self.stages.pipelines
-        return LambdaMart(self.stages.features(pipelines.vectors_of(pipeline)), seed=pipelines.seed)
+        features = self.stages.features(pipelines.vectors_of(pipeline))
+        return LambdaMart(features, trees=MOST_TREES, seed=pipelines.seed)
 
     def _cross_encoder(self, pipeline: PipelineSettings) -> CrossEncoder:
         name, data = self._model(pipeline), self.stages.data

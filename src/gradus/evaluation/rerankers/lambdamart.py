@@ -23,7 +23,7 @@ Rows = NDArray[np.int64]
 GRADES = 40
 """LightGBM wants whole grades: scores are rounded to this many steps, gains stay linear in them."""
 
-_TREES = (10, 20, 40, 80, 160)
+_TREES = (10, 20, 40, 80, 160, 300, 600)
 """How many trees are tried beside all of them."""
 
 _BLOCK = 1024
