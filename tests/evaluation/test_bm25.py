@@ -1,6 +1,8 @@
 """BM25 against its formula in a loop, and as a system."""
 
 from math import log
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -9,13 +11,11 @@ from hypothesis import strategies as st
 
 from gradus.catalog.fields import Field
 from gradus.catalog.table import Table
+from gradus.encoders.bm25 import Bm25, LaterTexts, joined_texts
 from gradus.encoders.subwords import terms
-from gradus.errors import MissingExtraError
-from gradus.evaluation.baselines.bm25 import Bm25, Bm25Search, joined_texts
+from gradus.evaluation.baselines.bm25 import Bm25Search
 from gradus.evaluation.cells import evaluate_search
 from gradus.judgments.judgments import Judgments
-
-pytest.importorskip("bm25s")
 
 words = st.lists(st.sampled_from(["bolt", "nut", "m8", "靴", "白靴", "1,5", "x"]), max_size=6).map(" ".join)
 
@@ -39,6 +39,17 @@ def test_scores_follow_the_formula(query: str, texts: list[str]) -> None:
     np.testing.assert_allclose(
         Bm25(texts).scores(query), [bm25(query, text, texts) for text in texts], rtol=1e-5, atol=1e-6
     )
+
+
+def test_scores_are_those_of_another_library() -> None:
+    bm25s = pytest.importorskip("bm25s")
+    texts = ["hex bolt m8 zinc", "hex nut m8", "白靴 紐 bolt bolt", "socket screw m8×1,25 bolt", "washer"]
+    other = bm25s.BM25(k1=1.2, b=0.75, method="lucene")
+    other.index([terms(text) for text in texts], show_progress=False)
+    for query in ("bolt m8", "白靴", "m8 m8 washer"):
+        np.testing.assert_allclose(
+            Bm25(texts).scores(query), other.get_scores(terms(query)), rtol=1e-5, atol=1e-6
+        )
 
 
 def test_nothing_to_match() -> None:
@@ -72,7 +83,33 @@ def test_as_a_system() -> None:
     assert order.shape == scores.shape == (0, 2)
 
 
-def test_without_the_library(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "bm25s", None)
-    with pytest.raises(MissingExtraError, match=r"gradus\[rerank\]"):
-        Bm25(["bolt"])
+@given(words, st.lists(words, max_size=5))
+def test_a_kept_index_scores_alike(query: str, texts: list[str]) -> None:
+    index = Bm25(texts)
+    with TemporaryDirectory() as folder:
+        index.save(Path(folder) / "bm25.npz")
+        again = Bm25.load(Path(folder) / "bm25.npz")
+    assert again.scores(query).tolist() == index.scores(query).tolist()
+    assert again.most(query) == index.most(query)
+    assert again.nbytes == index.nbytes
+
+
+@given(words, st.lists(words, min_size=1, max_size=5))
+def test_no_score_reaches_the_most(query: str, texts: list[str]) -> None:
+    index = Bm25(texts)
+    assert index.most(query) == pytest.approx(sum(index.idf(term) for term in terms(query)))
+    assert (index.scores(query) <= index.most(query)).all()
+
+
+@given(words, st.lists(words, min_size=1, max_size=5), st.data())
+def test_later_texts_are_scored_by_the_index_as_it_was(
+    query: str, texts: list[str], data: st.DataObject
+) -> None:
+    # The same texts again: each scores what its twin does, whenever it came.
+    index = Bm25(texts)
+    later = LaterTexts(index)
+    cut = data.draw(st.integers(0, len(texts)))
+    later.append(texts[:cut])
+    later.append(texts[cut:])
+    np.testing.assert_allclose(later.scores(query, len(texts)), index.scores(query), rtol=1e-5)
+    np.testing.assert_allclose(later.scores(query, cut), index.scores(query)[:cut], rtol=1e-5)

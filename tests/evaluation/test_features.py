@@ -10,8 +10,6 @@ from gradus.catalog.table import Table
 from gradus.evaluation.rerankers.features import FirstStage, PairFeatures
 from gradus.judgments.judgments import Judgments
 
-pytest.importorskip("bm25s")
-
 DOCUMENTS = Table(
     ["a", "b", "c"],
     (Field("title"), Field("pads", "number"), Field("colour", "category")),

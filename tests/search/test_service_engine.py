@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_service import KINDS, make_model, make_shop, png
+from tiny_service import KINDS, make_app, make_model, make_shop, png, served
 
 from gradus.catalog.fields import Field
 from gradus.catalog.table import Table
@@ -187,3 +187,26 @@ def test_a_live_index_is_served_and_goes_when_nobody_holds_it(tmp_path: Path) ->
     make_model(tmp_path / "model", seed=1)
     with pytest.raises(SearchError, match="gradus index build"):
         load_engine(shop, tmp_path / "model")
+
+
+def test_a_damaged_live_index_is_refused_and_names_the_way_back(tmp_path: Path) -> None:
+    shop = make_shop(tmp_path)
+    for number in (1, 2):
+        assert build_index(shop, tmp_path / "model").version.number == number
+    app, engine = make_app(shop)
+    damaged = versions_of(shop).folder / "000002" / "data" / "vectors-1.npy"
+    before = damaged.read_bytes()
+    damaged.unlink()  # what is served has it mapped
+    damaged.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+    with pytest.raises(SearchError, match=r"vectors-1\.npy is damaged.*gradus index rollback"):
+        load_engine(shop, tmp_path / "model")
+    with served(app) as raw:
+        assert raw.post("/admin/swap", json={}).status_code == 409
+        assert raw.post("/search", json={"text": "nut"}).json()["version"] == engine.version
+        versions_of(shop).roll_back()
+        assert raw.post("/admin/swap", json={}).json()["version"] == engine.version[:-1] + "1"
+        assert len(raw.post("/search", json={"text": "nut"}).json()["hits"]) == 10
+    (versions_of(shop).folder / "000001" / "data" / "index.json").write_text("{")
+    with pytest.raises(SearchError, match=r"index\.json is damaged") as caught:
+        load_engine(shop, tmp_path / "model")
+    assert "rollback" not in str(caught.value)  # there is nothing left to go back to

@@ -22,10 +22,10 @@ from gradus.search.client import Client
 
 
 @contextmanager
-def running(shop: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def running(shop: Path, *flags: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A service, and where it is."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "gradus", "serve", "model", "--settings", "gradus.toml"],
+        [sys.executable, "-m", "gradus", "serve", "model", "--settings", "gradus.toml", *flags],
         cwd=shop,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

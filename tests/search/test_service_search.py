@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tiny_service import HOME, Through, lines, make_app, make_model, make_shop, 
 from gradus.search.client import Client, ServiceError
 from gradus.search.engine import Engine
 from gradus.settings import Settings
+from gradus.workflow.serving import load_engine
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +208,25 @@ def test_a_swap_to_something_broken_changes_nothing(tmp_path: Path) -> None:
             client.swap()
         assert str(tmp_path) not in str(caught.value)
         assert client.search("red nut").version == first.version
+
+
+def test_a_swap_may_take_longer_than_other_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = make_shop(tmp_path)
+    app, first = make_app(shop, seconds=0.5)
+    seconds: list[float] = []
+
+    def slowly(*asked: Any) -> Engine:
+        before = time.monotonic()
+        time.sleep(0.7)
+        engine = load_engine(*asked)
+        seconds.append(time.monotonic() - before)
+        return engine
+
+    monkeypatch.setattr("tiny_service.load_engine", slowly)
+    make_model(tmp_path / "model", seed=1)
+    with served(app) as raw, Client(HOME, transport=Through(raw)) as client:
+        assert client.swap().version != first.version
+    assert seconds[0] > 0.5
 
 
 def test_swaps_under_load_lose_no_request(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 from tiny_shop import answer, failure, make_shop, output, read, write
 
 pytest.importorskip("lightgbm")
-pytest.importorskip("bm25s")
 
 from gradus.evaluation.results import read_evaluation
 from gradus.insight.bench import read_bench

@@ -337,7 +337,6 @@ class Trees:
 def test_no_list_is_scored_by_trees_that_saw_its_judgments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("bm25s")
     shop = shop_with_gaps(tmp_path / "shop")
     flags = ("--settings", str(shop / "gradus.toml"))
     output("train", "--out", str(shop / "model"), "--training.epochs", "1", *flags)
@@ -366,7 +365,6 @@ def test_no_list_is_scored_by_trees_that_saw_its_judgments(
 
 def test_the_built_in_reranker_from_the_command_line(tmp_path: Path) -> None:
     pytest.importorskip("lightgbm")
-    pytest.importorskip("bm25s")
     shop = tmp_path / "drawings"
     output("sample", "drawings", str(shop), "--documents", "250")
     flags = ("--settings", str(shop / "gradus.toml"))

@@ -1,7 +1,9 @@
 """Indexing: a catalogue and a model become a version of the index, from Python and from the command line."""
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from gradus.catalog.table import Table
 from gradus.cli.main import app
 from gradus.encoders.encoder import Encoder
 from gradus.encoders.saving import load_model
-from gradus.errors import SearchError
+from gradus.errors import SearchError, SettingsError
 from gradus.search.index import backends
 from gradus.search.index.filters import Between, OneOf
 from gradus.settings import IndexSettings, Settings, read_settings
@@ -114,6 +116,68 @@ def test_the_commands(shop: Path, settings: Settings) -> None:
     failed = CliRunner().invoke(app, ["index", "rollback", *flags])
     assert failed.exit_code == 2
     assert "holds no earlier version" in failed.stderr
+
+
+def test_search_uses_the_live_version_where_it_was_built_with_the_model(
+    shop: Path, settings: Settings
+) -> None:
+    def found(model: str) -> list[str]:
+        return [hit.doc_id for hit in search(settings, shop / model, "赤いナット", k=30)]
+
+    whole, other = found("model"), found("other")
+    build_index(settings, shop / "model")
+    assert found("model") == whole
+    with versions_of(settings).open(read_only=False) as opened:
+        opened.index.delete(whole[:3])
+    assert found("model") == whole[3:]
+    assert found("other") == other  # its documents are embedded differently
+    shutil.copytree(shop / "model", shop / "copy", dirs_exist_ok=True)
+    assert found("copy") == whole[3:]
+    live = Path(settings.index.path) / "000001" / "data" / "index.json"
+    live.write_text("{")
+    with pytest.raises(SearchError, match="damaged"):
+        found("model")
+
+
+def test_words_and_fields_count_where_they_are_asked_for(shop: Path, settings: Settings) -> None:
+    model = shop / "model"
+    # Queries were in Japanese: only words can know a flange by its English name.
+    plain = search(settings, model, "flange", k=30)
+    mixed = settings.with_values({"index.hybrid": 0.9, "index.per_field": True})
+    for build in (False, True):
+        if build:
+            build_index(mixed, model)
+        hits = search(mixed, model, "flange", k=30)
+        assert {hit.doc_id.split("-")[1] for hit in hits[:6]} == {"flange"}
+        scores = {hit.doc_id: hit.score for hit in plain}
+        for hit in hits:
+            if not hit.doc_id.endswith("flange"):
+                assert hit.score == pytest.approx(0.1 * scores[hit.doc_id], abs=1e-5)
+        # There is one field, so that its factor changes nothing; another one is none of the vectors'.
+        weighted = search(mixed, model, "flange", k=30, document_weights={"title": 2.0})
+        assert [hit.score for hit in weighted] == pytest.approx([hit.score for hit in hits], abs=1e-5)
+        with pytest.raises(SearchError, match="no field 'kind'; theirs are: title"):
+            search(mixed, model, "赤いナット", document_weights={"kind": 2.0})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (
+            {"index.hybrid": 0.2, "index.backend": "qdrant"},
+            r"index.hybrid needs .*\(exact, ivf\), not qdrant",
+        ),
+        (
+            {"index.per_field": True, "index.backend": "ivf"},
+            "index.per_field needs the backend exact, not ivf",
+        ),
+    ],
+)
+def test_a_backend_that_cannot_is_told_before_anything_is_embedded(
+    shop: Path, settings: Settings, values: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        build_index(settings.with_values(values), shop / "nowhere")
 
 
 def test_the_settings_know_the_backends() -> None:

@@ -10,7 +10,6 @@ from test_bench import make
 from tiny_shop import answer, failure, output
 
 pytest.importorskip("lightgbm")
-pytest.importorskip("bm25s")
 
 from gradus.catalog.table import Table
 from gradus.errors import EvaluationError, LogError, SettingsError

@@ -182,6 +182,7 @@ def test_a_disk_full_in_evaluation_leaves_the_older_one(shop: Path, monkeypatch:
 def test_a_request_that_cannot_be_served(shop: Path, given: tuple[str, ...], said: tuple[str, ...]) -> None:
     output("train")
     output("evaluate", "model")
+    output("search", "model", "赤")  # keeps its index for the next search
     before = contents(shop)
     line = failure(*given)
     assert [part for part in said if part not in line] == [], line

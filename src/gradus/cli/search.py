@@ -11,7 +11,10 @@ from gradus.errors import SettingsError
 from gradus.settings import Settings
 
 
-@with_settings("catalog", "encoder.pixels")
+@with_settings(
+    *("catalog", "encoder.pixels", "index.path", "index.url", "index.prefix"),
+    *("index.hybrid", "index.per_field"),
+)
 def search(
     settings: Settings,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a trained model.")],
@@ -24,14 +27,23 @@ def search(
             "--field-factor", metavar="FIELD=FACTOR", help="Scale the weight of a query's field; repeatable."
         ),
     ] = None,
+    document_factors: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--document-weight",
+            metavar="FIELD=FACTOR",
+            help="Scale the weight of a field of the documents, with index.per_field; repeatable.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search a catalogue by text, by picture, or by both."""
+    """Search a catalogue by text, by picture, or by both; in the live index where it was built with the model."""
     from gradus.workflow.searching import search as run
 
     with shown_progress() as progress:
-        weights = dict(_factor(given) for given in factors or ())
-        hits = run(settings, model, text, image, k, weights, progress=progress)
+        ours = dict(_factor("--field-factor", given) for given in factors or ())
+        theirs = dict(_factor("--document-weight", given) for given in document_factors or ())
+        hits = run(settings, model, text, image, k, ours, theirs, progress=progress)
     if as_json:
         print_json([hit.as_dict() for hit in hits])
         return
@@ -48,12 +60,12 @@ def search(
     )
 
 
-def _factor(given: str) -> tuple[str, float]:
+def _factor(flag: str, given: str) -> tuple[str, float]:
     field, _, factor = given.rpartition("=")
     try:
         value = float(factor)
     except ValueError:
         value = -1.0
     if not field or not 0 <= value < float("inf"):
-        raise SettingsError(f"--field-factor is {given!r}; write it as image=2, with a factor of at least 0")
+        raise SettingsError(f"{flag} is {given!r}; write it as image=2, with a factor of at least 0")
     return field, value

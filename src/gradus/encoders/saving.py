@@ -76,11 +76,13 @@ def save_model(
             encoder.load_state_dict(own)
 
 
-def load_model(folder: Path) -> Encoder:
+def load_model(folder: Path, *, mapped: bool = False) -> Encoder:
     """Read a model, in evaluation mode, on the CPU.
 
     Args:
         folder: What `save_model` wrote, or a training run's folder, which holds it as `model/`.
+        mapped: Whether its parameters stay in the file, mapped into memory, so that processes which only read them
+            share them. The file may then be replaced or removed, but not be written to.
 
     Raises:
         ModelError: No model there, an incomplete one, or one of a later format.
@@ -102,7 +104,11 @@ def load_model(folder: Path) -> Encoder:
         encoder = Encoder(
             fields, towers, dimensions, config["learn_field_weights"], residual, query_residual, exact
         )
-        encoder.load_state_dict(load_file(folder / "model.safetensors"))
+        weights = load_file(folder / "model.safetensors")  # maps the file
+        if mapped:
+            own = encoder.state_dict()
+            weights = {name: weight.to(own[name].dtype) for name, weight in weights.items()}
+        encoder.load_state_dict(weights, assign=mapped)
     except FileNotFoundError as error:
         # The reader of safetensors names no file.
         name = error.filename or folder / "model.safetensors"

@@ -80,6 +80,7 @@ class Client:
         like: str | None = None,
         filters: Mapping[str, Condition] | None = None,
         weights: Mapping[str, float] | None = None,
+        document_weights: Mapping[str, float] | None = None,
         facets: Sequence[str] = (),
         version: str | None = None,
         record: bool = True,
@@ -95,6 +96,7 @@ class Client:
             like: A document, in place of text and picture.
             filters: Field → what is admitted.
             weights: Field of the query, or of the document in `like`, → factor on its weight.
+            document_weights: Field of the documents → factor on its weight, where the index keeps fields apart.
             facets: Category fields whose values are counted.
             version: A version that the service keeps; the current one when `None`.
             record: Whether somebody is shown the answer as such.
@@ -104,7 +106,11 @@ class Client:
         Raises:
             ServiceError: The service cannot be reached, or refuses.
         """
-        asked = _asked(text, like, weights, version) | {"k": k, "facets": list(facets), "record": record}
+        asked = _asked(text, like, weights, version, document_weights) | {
+            "k": k,
+            "facets": list(facets),
+            "record": record,
+        }
         asked |= {"client_id": client_id, "session_id": session_id}
         asked["filters"] = {
             name: dict(zip(("low", "high"), given, strict=True)) if isinstance(given, tuple) else list(given)
@@ -120,6 +126,7 @@ class Client:
         *,
         like: str | None = None,
         weights: Mapping[str, float] | None = None,
+        document_weights: Mapping[str, float] | None = None,
         version: str | None = None,
     ) -> ExplainResponse:
         """What makes up the score of a document; other arguments are those of `search`.
@@ -127,7 +134,7 @@ class Client:
         Raises:
             ServiceError: There is no such document, or the service refuses.
         """
-        asked = _asked(text, like, weights, version) | {"doc_id": doc_id}
+        asked = _asked(text, like, weights, version, document_weights) | {"doc_id": doc_id}
         return ExplainResponse.model_validate_json(self._ask_with("/explain", asked, image))
 
     def click(self, found: SearchResponse, doc_id: str, action: str = "click") -> None:
@@ -224,6 +231,11 @@ class Client:
 
 
 def _asked(
-    text: str | None, like: str | None, weights: Mapping[str, float] | None, version: str | None
+    text: str | None,
+    like: str | None,
+    weights: Mapping[str, float] | None,
+    version: str | None,
+    document_weights: Mapping[str, float] | None,
 ) -> dict[str, Any]:
-    return {"text": text, "like": like, "weights": dict(weights or {}), "version": version}
+    factors = {"weights": dict(weights or {}), "document_weights": dict(document_weights or {})}
+    return {"text": text, "like": like, "version": version} | factors

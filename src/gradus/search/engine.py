@@ -2,9 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,11 @@ from gradus.catalog.table import ImageSource, Table
 from gradus.catalog.text import normalise
 from gradus.encoders.encoder import Encoder, Side
 from gradus.errors import SearchError
-from gradus.search.explain import Explanation, explain
+from gradus.search.explain import Explanation, explain, with_words
 from gradus.search.facets import Facets
+from gradus.search.index.checks import checked_factors
 from gradus.search.index.filters import Between, Filter, OneOf
-from gradus.search.index.index import Index
+from gradus.search.index.index import Beside, Index
 from gradus.search.query import Query, as_likeness, as_query, as_table, plain
 from gradus.search.table import attributes_of
 
@@ -28,7 +29,7 @@ class Hit:
 
     Attributes:
         doc_id: Its id.
-        score: Its dot product with the query, −1 to 1.
+        score: Its dot product with the query, −1 to 1; mixed with BM25 where the index does so.
         fields: Its fields as far as they are there.
     """
 
@@ -50,11 +51,20 @@ class Wanted:
         k: How many documents.
         where: Which ones.
         besides: One that is left out: the document that others are to be like.
+        words: What BM25 is to look for, where the index has it.
+        factors: Field of the documents → factor on its weight in their vectors.
     """
 
     k: int
     where: Filter
     besides: str | None = None
+    words: str = ""
+    factors: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, query: Query, k: int, where: Filter | None = None) -> Self:
+        """The k best documents for a query, among those that a filter admits."""
+        return cls(k, where or {}, query.like, query.words, query.document_factors)
 
 
 @dataclass(frozen=True)
@@ -93,13 +103,37 @@ class Engine:
         image: ImageSource | None = None,
         factors: Mapping[str, float] | None = None,
         pixels: int = MAX_PIXELS,
+        document_weights: Mapping[str, float] | None = None,
     ) -> Query:
-        """The query of a text, a picture or both; arguments and errors as for `as_query`."""
-        return as_query(self.encoder, text, image, factors, pixels)
+        """The query of a text, a picture or both, as `as_query` makes it.
 
-    def ask_like(self, doc_id: str, factors: Mapping[str, float] | None = None) -> Query:
-        """The query for documents like a given one; arguments and errors as for `as_likeness`."""
-        return as_likeness(self.encoder, self.documents, doc_id, factors)
+        Args:
+            text: Words to look for.
+            image: A picture.
+            factors: Field of the query → factor on its weight.
+            pixels: A picture with more pixels is refused before it is decoded.
+            document_weights: Field of the documents → factor on its weight in their vectors, for an index that keeps
+                the vectors of single fields.
+
+        Raises:
+            GradusError: As for `as_query`.
+            SearchError: The index does not keep them, or has no such field; or no field is left.
+        """
+        query = as_query(self.encoder, text, image, factors, pixels)
+        return self._weighted(query, document_weights)
+
+    def ask_like(
+        self,
+        doc_id: str,
+        factors: Mapping[str, float] | None = None,
+        document_weights: Mapping[str, float] | None = None,
+    ) -> Query:
+        """The query for documents like a given one; arguments and errors as for `as_likeness` and `ask`."""
+        return self._weighted(as_likeness(self.encoder, self.documents, doc_id, factors), document_weights)
+
+    def _weighted(self, query: Query, factors: Mapping[str, float] | None) -> Query:
+        # Here and not in the search, which may be one for many callers.
+        return replace(query, document_factors=checked_factors(self.index.schema, factors or {}))
 
     def embed(self, queries: Sequence[Query]) -> NDArray[np.float32]:
         """The vectors (n, D) of queries; zero for one in which the encoder finds nothing to read."""
@@ -122,9 +156,10 @@ class Engine:
         if doc_id not in self.documents.row_of:
             raise SearchError("there is no document of this id to explain")
         side, asked = self._table([query])
-        return explain(
-            self.encoder, side, asked, query.factors, self.documents.take([self.documents.row_of[doc_id]])
-        )
+        document = self.documents.take([self.documents.row_of[doc_id]])
+        found = explain(self.encoder, side, asked, query.factors, document, query.document_factors)
+        words = self.index.words_in_common(query.words, doc_id)
+        return found if words is None else with_words(found, self.index.schema.hybrid, words)
 
     def _table(self, queries: Sequence[Query]) -> tuple[Side, Table]:
         """Queries, all of them for documents like another or none, as rows of the side that embeds them."""
@@ -142,15 +177,17 @@ class Engine:
         return self.find_all(vector[None], [Wanted(k, where or {})])[0]
 
     def find_all(self, vectors: NDArray[np.float32], wanted: Sequence[Wanted]) -> list[list[Hit]]:
-        """The same for n queries (n, D) at once; those of one filter share a pass over the index."""
-        alike: dict[frozenset[tuple[str, Any]], list[int]] = defaultdict(list)
+        """The same for n queries (n, D) at once; those of one filter and factors share a pass over the index."""
+        alike: dict[tuple[frozenset[tuple[str, Any]], ...], list[int]] = defaultdict(list)
         for row, want in enumerate(wanted):
             if vectors[row].any():
-                alike[frozenset(want.where.items())].append(row)
+                alike[frozenset(want.where.items()), frozenset(want.factors.items())].append(row)
         hits: list[list[Hit]] = [[] for _ in wanted]
         for rows in alike.values():
             most = max(wanted[row].k + (wanted[row].besides is not None) for row in rows)
-            found = self.index.search(vectors[rows], most, wanted[rows[0]].where or None)
+            first = wanted[rows[0]]
+            beside = Beside([wanted[row].words for row in rows], first.factors)
+            found = self.index.search(vectors[rows], most, first.where or None, beside)
             for row, one in zip(rows, found, strict=True):
                 pairs = zip(one.ids, one.scores, strict=True)
                 others = [pair for pair in pairs if pair[0] != wanted[row].besides][: wanted[row].k]
@@ -167,20 +204,20 @@ class Engine:
         """
         types = attributes_of(self.documents)
         made: dict[str, OneOf | Between] = {}
-        for field, condition in conditions.items():
-            if field not in types:
+        for name, condition in conditions.items():
+            if name not in types:
                 known = ", ".join(types) or "none"
-                raise SearchError(f"no field {field!r} to filter by; there are: {known}")
-            if isinstance(condition, tuple) != (types[field] == "number"):
-                wanted = "bounds" if types[field] == "number" else "a list of values"
-                raise SearchError(f"the {types[field]} field {field!r} is filtered by {wanted}")
+                raise SearchError(f"no field {name!r} to filter by; there are: {known}")
+            if isinstance(condition, tuple) != (types[name] == "number"):
+                wanted = "bounds" if types[name] == "number" else "a list of values"
+                raise SearchError(f"the {types[name]} field {name!r} is filtered by {wanted}")
             if isinstance(condition, tuple):
                 low, high = condition
                 if not low <= high:
-                    raise SearchError(f"the bounds of {field!r} are {low} and {high}: nothing lies between")
-                made[field] = Between(low, high)
+                    raise SearchError(f"the bounds of {name!r} are {low} and {high}: nothing lies between")
+                made[name] = Between(low, high)
             else:
-                made[field] = OneOf(frozenset(normalise(value) for value in condition))
+                made[name] = OneOf(frozenset(normalise(value) for value in condition))
         return made
 
     @cached_property
@@ -210,7 +247,7 @@ class Engine:
     @cached_property
     def image_fields(self) -> frozenset[str]:
         """The catalogue's fields that hold pictures."""
-        return frozenset(field.name for field in self.documents.fields if field.type == "image")
+        return frozenset(f.name for f in self.documents.fields if f.type == "image")
 
     def _hit(self, doc_id: str, score: float) -> Hit:
         return Hit(doc_id, score, self.documents.record(self.documents.row_of[doc_id]))

@@ -5,12 +5,13 @@ A vector is a weighted sum of parts: its fields' vectors, what evidence added, a
     e = [α normalise(Σ_f b_f e_f + r), x]   and so   q · d = Σ_i Σ_j q_i · d_j + x_q · x_d
 
 where q_i and d_j are the parts of both sides, each with its weight and the norms that it was divided by. The sum is
-exact: nothing is attributed by approximation.
+exact: nothing is attributed by approximation. Where the index mixes BM25 in, that is one more part, and the others
+have the share that is left.
 """
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +22,7 @@ from gradus.encoders.encoder import Encoder, Prepared, Side, modality
 from gradus.encoders.subwords import terms
 from gradus.encoders.words import as_text
 
-Kind = Literal["field", "evidence", "exact terms"]
+Kind = Literal["field", "evidence", "exact terms", "BM25"]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Part:
     """What a vector is made of.
 
     Attributes:
-        kind: A field; what evidence says beyond the fields; or the exact words, numbers and codes.
+        kind: A field; what evidence says beyond the fields; the exact words, numbers and codes in the vector; or those
+            that BM25 counts beside it.
         field: The field's name; `None` for the other kinds.
     """
 
@@ -51,7 +53,7 @@ class Explanation:
     """Why a document has its score for a query.
 
     Attributes:
-        score: The dot product of both vectors.
+        score: The dot product of both vectors, mixed with BM25 where the index does so.
         contributions: What adds up to it, the largest first.
         marked: Field of the document → its text in pieces, each with whether the query has that word, too; only
             fields that have such a word.
@@ -63,7 +65,12 @@ class Explanation:
 
 
 def explain(
-    encoder: Encoder, side: Side, query: Table, factors: Mapping[str, float], document: Table
+    encoder: Encoder,
+    side: Side,
+    query: Table,
+    factors: Mapping[str, float],
+    document: Table,
+    document_factors: Mapping[str, float],
 ) -> Explanation:
     """Explain the score of one document for one query.
 
@@ -73,9 +80,10 @@ def explain(
         query: One row.
         factors: Field name → factor on its weight in the query.
         document: One row, with all fields of the catalogue.
+        document_factors: Field name → factor on its weight in the document.
     """
     asked, asked_exact = _parts(encoder, side, query, factors)
-    found, found_exact = _parts(encoder, "document", document, {})
+    found, found_exact = _parts(encoder, "document", document, document_factors)
     contributions = [
         Contribution(ours, theirs, float(one @ other))
         for ours, one in asked.items()
@@ -94,6 +102,21 @@ def explain(
         for term in terms(text)
     }
     return Explanation(sum(c.score for c in contributions), contributions, _marked(document, words))
+
+
+def with_words(explanation: Explanation, share: float, words: float) -> Explanation:
+    """The explanation of a score in which BM25 has a share, of that of the vectors alone.
+
+    Args:
+        explanation: Of the vectors' dot product.
+        share: Of BM25 in the score.
+        words: What BM25 adds to it.
+    """
+    part = Part("BM25")
+    contributions = [replace(c, score=(1 - share) * c.score) for c in explanation.contributions]
+    contributions.append(Contribution(part, part, words))
+    contributions.sort(key=lambda c: -c.score)
+    return replace(explanation, score=sum(c.score for c in contributions), contributions=contributions)
 
 
 def _parts(

@@ -22,14 +22,18 @@ class Query:
         values: Field name → the value, `None` where nothing was given.
         factors: Field name → factor on the weight of that field, 1 where not named.
         like: The document whose own vector is the query, by its id; `values` are then its fields.
+        words: What BM25 is to look for; none for a picture alone, and for a document's like.
+        document_factors: Field of the documents → factor on its weight in their vectors, 1 where not named.
     """
 
     values: Mapping[str, Any]
     factors: Mapping[str, float] = field(default_factory=dict)
     like: str | None = None
+    words: str = ""
+    document_factors: Mapping[str, float] = field(default_factory=dict)
 
     def digest(self) -> str:
-        """Equal queries, equal digests."""
+        """Queries of equal vectors have equal digests."""
         digest = hashlib.blake2b(digest_size=16)
         asked = [("", self.like)] if self.like is not None else sorted(self.values.items())
         for part in (*asked, *sorted(self.factors.items())):
@@ -73,7 +77,7 @@ def as_query(
         decode_image(image, pixels=pixels)  # an unreadable picture is an error here, not a missing field
     by_type = {"text": text, "category": None, "number": None, "image": image}
     values = {field.name: by_type[field.type] for field in fields}
-    return Query(values, _checked(factors, fields, values, "the query"))
+    return Query(values, _checked(factors, fields, values, "the query"), words=text or "")
 
 
 def as_likeness(

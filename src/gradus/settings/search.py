@@ -253,4 +253,21 @@ class IndexSettings(Section):
     path: str = setting("index", "Folder of the index's versions.")
     url: str = setting("", "Address of the server: http://host:6333, postgresql://user@host/database.")
     prefix: str = setting("gradus", "What the names of collections or tables on a server begin with.")
+    hybrid: float = setting(
+        0.0,
+        "Share of BM25 over the documents' texts in the score of a query with words; 0 for vectors alone. "
+        "With exact and ivf.",
+        minimum=0,
+        maximum=0.99,
+    )
+    per_field: bool = setting(
+        False,
+        "Also keep the vector of each field, so that a search can weigh documents' fields. With exact.",
+    )
+    embed: str = setting(
+        "here",
+        "Where documents are embedded: in this process, or on Spark's executors.",
+        choices=("here", "spark"),
+    )
+    spark: str = setting("local[*]", "Spark's master, for embed = spark: spark://host:7077, yarn, local[4].")
     keep: int = setting(3, "Versions that stay: the live one, and those to go back to.", minimum=1)

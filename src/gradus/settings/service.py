@@ -11,6 +11,7 @@ class ServiceSettings(Section):
 
     host: str = setting("127.0.0.1", "Address to listen on; any but this machine's own needs service.keys.")
     port: int = setting(8080, "Port to listen on; 0 takes a free one.", minimum=0, maximum=65535)
+    workers: int = setting(1, "Processes that answer; each uses about a core.", minimum=1, maximum=256)
     keys: str = setting("", "File of keys that `gradus key` writes; empty asks for none.")
     log: str = setting(
         "served", "Folder that gets searches and feedback, for gradus judge; empty keeps none."

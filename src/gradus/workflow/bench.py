@@ -48,7 +48,7 @@ from gradus.workflow.data import Data, load_data
 
 RESULTS, PIPELINE, TREES = "results.json", "pipeline.json", "lambdamart.txt"
 
-_LIBRARIES = ("torch", "numpy", "lightgbm", "bm25s", "sentence-transformers", "transformers")
+_LIBRARIES = ("torch", "numpy", "lightgbm", "sentence-transformers", "transformers")
 
 
 def bench(file: Path, out: Path, *, progress: Progress = silent) -> Bench:

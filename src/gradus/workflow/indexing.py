@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from gradus.catalog.read import open_catalog
+from gradus.catalog.table import Table
+from gradus.encoders.encoder import Encoder
+from gradus.encoders.field_parts import FieldParts
 from gradus.encoders.saving import document_side, fingerprint, load_model
-from gradus.errors import SearchError
+from gradus.encoders.words import as_text
+from gradus.errors import SearchError, SettingsError
 from gradus.progress import Progress, silent
+from gradus.search.index.backends import EMBEDDED
+from gradus.search.index.index import Documents, Schema
 from gradus.search.index.versions import Opened, Version, Versions
 from gradus.search.table import as_documents
-from gradus.settings import Settings
-from gradus.workflow.vectors import document_vectors
+from gradus.settings import IndexSettings, Settings
+from gradus.workflow.vectors import document_parts, document_vectors
 
 
 @dataclass(frozen=True)
@@ -50,10 +56,10 @@ def build_index(
     Raises:
         GradusError: An input cannot be used, or the backend; the type and the message say which and why.
     """
+    _require_able(settings.index)
     encoder = load_model(model)
     documents = open_catalog(settings)
-    vectors = document_vectors(settings, model, encoder, documents, progress)
-    schema, columns = as_documents(documents, vectors)
+    schema, columns = indexable(settings, model, encoder, documents, progress)
     about = {
         "documents": len(documents),
         "model": str(model),
@@ -70,6 +76,36 @@ def build_index(
         versions.go_live(version.number)
         removed = versions.prune(settings.index.keep)
     return IndexSummary(replace(version, live=live), len(documents), list(schema.attributes), removed)
+
+
+def indexable(
+    settings: Settings, model: Path, encoder: Encoder, documents: Table, progress: Progress = silent
+) -> tuple[Schema, Documents]:
+    """A catalogue as an index takes it, with what `[index]` asks for beside vectors; embedded where they are not kept.
+
+    Raises:
+        GradusError: As for `document_vectors` and `as_documents`.
+    """
+    index = settings.index
+    if not index.per_field:
+        vectors = document_vectors(settings, model, encoder, documents, progress)
+        return as_documents(documents, vectors, index.hybrid)
+    made_of = FieldParts.of(encoder)
+    parts = document_parts(settings, model, encoder, documents, progress)
+    read = {
+        f.name: as_text(f, documents.columns[f.name]) for f in documents.fields if f.name in made_of.texts
+    }
+    return as_documents(documents, made_of.whole(parts, read), index.hybrid, made_of, parts)
+
+
+def _require_able(index: IndexSettings) -> None:
+    """Raise a SettingsError where the backend cannot do what is asked for: before anything is embedded."""
+    if index.hybrid and index.backend not in EMBEDDED:
+        raise SettingsError(
+            f"index.hybrid needs a backend in this process ({', '.join(EMBEDDED)}), not {index.backend}; set it to 0"
+        )
+    if index.per_field and index.backend != "exact":
+        raise SettingsError(f"index.per_field needs the backend exact, not {index.backend}; set it to false")
 
 
 def open_live(settings: Settings, model: Path) -> Opened:

@@ -3,25 +3,38 @@
 import hashlib
 import logging
 import shutil
+import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
+from importlib import import_module
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gradus.catalog.read import open_catalog, open_queries
 from gradus.catalog.table import Table
-from gradus.encoders.saving import fingerprint, load_model
-from gradus.errors import MissingExtraError, SearchError, SettingsError
+from gradus.encoders.encoder import Encoder
+from gradus.encoders.saving import fingerprint, load_model, model_folder
+from gradus.errors import GradusError, MissingExtraError, ModelError, SearchError, SettingsError
+from gradus.files import atomic_folder
 from gradus.judgments.read import read_judgments_file
 from gradus.progress import Progress, silent
 from gradus.search.engine import Engine
 from gradus.search.index.backends import create_index, open_index
-from gradus.search.index.index import Vectors
-from gradus.search.table import as_documents
+from gradus.search.index.index import Schema, Vectors
 from gradus.settings import Settings
-from gradus.workflow.indexing import open_live, versions_of
-from gradus.workflow.vectors import KEPT, document_vectors
+from gradus.workflow.indexing import indexable, open_live, versions_of
+from gradus.workflow.vectors import KEPT
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from gradus.search.service.keys import Keys
+    from gradus.search.service.peers import Peers
+
+_LOG = logging.getLogger("gradus.service")
 
 _SWITCH = 0.0005
 """Seconds after which a thread that encodes or searches lets the one that answers have its turn; Python's own 0.005
@@ -30,6 +43,9 @@ are several times what a search takes, and show in the slowest answers."""
 _BACKLOG = 2048
 """Connections that the system holds until the service takes them."""
 
+_PRELOAD = ("gradus.workflow.serving", "gradus.search.service.app", "uvicorn")
+"""What workers import; they share the memory of it."""
+
 
 def load_engine(
     settings: Settings, model: Path, progress: Progress = silent, *, rival: bool = False
@@ -37,8 +53,8 @@ def load_engine(
     """An engine of a model and the catalogue, as both lie on the disk now.
 
     Its index is the live version that `gradus index build` made. Where none was ever made, it is an exact one, kept in
-    `.gradus/served/` under the engine's version. Embedded indexes are mapped into memory from their folders, so
-    that services of one machine share them.
+    `.gradus/served/` under the engine's version. Embedded indexes are mapped into memory from their files, so that
+    processes of one machine share them; where `service.workers` are several, so are the model's parameters.
 
     Args:
         settings: Name the catalogue and the index.
@@ -51,27 +67,49 @@ def load_engine(
         CatalogError: The catalogue cannot be read.
         SearchError: The index is damaged, or was built with another model.
     """
-    encoder = load_model(model)
+    encoder = _shared_model(settings, model) if settings.service.workers > 1 else load_model(model)
     documents = open_catalog(settings)
     name = model.resolve().name
     if not rival and versions_of(settings).live() is not None:
         opened = open_live(settings, model)
         version = f"{_digest(model, documents)}.{opened.version.number}"
         return Engine(encoder, opened.index, documents, version, opened.close, name)
-    vectors = document_vectors(settings, model, encoder, documents, progress)
-    version = _digest(model, documents, vectors)
+    schema, columns = indexable(settings, model, encoder, documents, progress)
+    version = _digest(model, documents, (schema, columns.vectors))
     folder = settings.resolve(".gradus/served") / version
     try:
         index = open_index("exact", str(folder), read_only=True)
     except SearchError:
         # Not there, or damaged: all that it holds is at hand.
         shutil.rmtree(folder, ignore_errors=True)
-        create_index("exact", str(folder), *as_documents(documents, vectors)).close()
+        create_index("exact", str(folder), schema, columns).close()
         index = open_index("exact", str(folder), read_only=True)
-    folder.touch()  # it is of use: others go first
-    for old in sorted(folder.parent.iterdir(), key=lambda kept: -kept.stat().st_mtime_ns)[KEPT:]:
-        shutil.rmtree(old, ignore_errors=True)
+    _keep(folder)
     return Engine(encoder, index, documents, version, name=name)
+
+
+def _shared_model(settings: Settings, model: Path) -> Encoder:
+    """A model whose parameters stay in a file that processes share: in a copy, since people write over their own."""
+    try:
+        folder = settings.resolve(".gradus/models") / fingerprint(model)
+    except OSError:
+        return load_model(model)  # which says what is missing
+    try:
+        encoder = load_model(folder, mapped=True)
+    except ModelError:
+        # Not there, or damaged.
+        with atomic_folder(folder) as aside:
+            shutil.copytree(model_folder(model), aside, dirs_exist_ok=True)
+        encoder = load_model(folder, mapped=True)
+    _keep(folder)
+    return encoder
+
+
+def _keep(folder: Path) -> None:
+    """Remove a folder's siblings but for those that were used last."""
+    folder.touch()
+    for old in sorted(folder.parent.iterdir(), key=_last_used)[:-KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def serve(
@@ -101,15 +139,12 @@ def serve(
         OSError: The log's folder cannot be written.
     """
     try:
-        import uvicorn
-
-        from gradus.search.service.app import create_app
-        from gradus.search.service.feedback import UbiLog
-        from gradus.search.service.security import is_loopback
-        from gradus.search.service.state import SCALE, Desk
+        for name in _PRELOAD:
+            import_module(name)
     except ImportError:
         raise MissingExtraError("the service", "serve") from None
-    from gradus.search.service.keys import Keys, read_keys
+    from gradus.search.service.security import is_loopback
+    from gradus.search.service.workers import Workers
 
     service = settings.service
     if not service.keys and not is_loopback(service.host):
@@ -117,35 +152,116 @@ def serve(
             f"service.host is {service.host!r}, which others can reach, and service.keys is empty; make a key with "
             "gradus key NAME, and name its file"
         )
-    keys = read_keys(settings.resolve(service.keys)) if service.keys else Keys()
+    keys = _keys(settings)
     listening = _listen(service.host, service.port)
     try:
-        engine = load_engine(settings, model, progress)
-        rivals = [load_engine(settings, other, progress, rival=True) for other in against]
-        if len({one.version for one in (engine, *rivals)}) <= len(rivals):
-            raise SettingsError("a model is to be compared with itself; name another one behind --against")
-        desk = Desk(cache(lambda: texts_to_judge(settings, engine.documents)), _scale(settings) or SCALE)
-        log = UbiLog(settings.resolve(service.log)) if service.log else None
-        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
-        app = create_app(engine, lambda: load_engine(settings, model), service, keys, log, rivals, desk)
         host, port = listening.getsockname()[:2]
-        sys.setswitchinterval(_SWITCH)
-        listening.listen(_BACKLOG)  # from here on, who connects is answered
-        told(f"http://{f'[{host}]' if ':' in host else host}:{port}")
-        uvicorn.Server(
-            uvicorn.Config(
-                app,
-                log_level="warning",
-                access_log=False,  # searches are in the log of searches, with no addresses
-                server_header=False,
-                proxy_headers=False,  # the address that limits a caller is the one that connected
-                timeout_graceful_shutdown=max(1, round(service.drain)),
-                ws="none",
-                lifespan="on",
-            )
-        ).run([listening])
+        url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+        engines = _engines(settings, model, against, progress)
+        _log_to_stderr()
+        if service.workers == 1:
+            app = _application(settings, model, engines, keys)
+            listening.listen(_BACKLOG)  # from here on, who connects is answered
+            told(url)
+            _answer(app, listening, settings)
+            return
+        # They were read, and what they need was made, so that workers only open it.
+        for engine in engines:
+            engine.close()
+        del engines, engine
+        listening.listen(_BACKLOG)
+        work = partial(_work, settings, model, tuple(against))
+        Workers(work, service.workers, listening, _PRELOAD, service.drain, lambda: told(url)).run()
     finally:
         listening.close()
+
+
+def _work(
+    settings: Settings,
+    model: Path,
+    against: Sequence[Path],
+    listening: socket.socket,
+    slot: int,
+    wire: Connection,
+) -> None:
+    """What each of several workers does."""
+    from gradus.search.service.peers import Peers
+    from gradus.search.service.workers import Shared
+
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the supervisor hears it, and says who swaps
+    _log_to_stderr()
+    try:
+        engines = _engines(settings, model, against, silent)
+        app = _application(settings, model, engines, _keys(settings), Peers(wire, slot))
+    except (GradusError, OSError) as error:
+        _LOG.error("worker %d cannot serve: %s", slot, error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(1)
+    with Shared(fileno=listening.detach()) as shared:
+        _answer(app, shared, settings, at_once=1)
+
+
+def _engines(settings: Settings, model: Path, against: Sequence[Path], progress: Progress) -> list[Engine]:
+    """The engine of the model that is served, and after it those that it is compared with."""
+    engines = [load_engine(settings, model, progress)]
+    engines += [load_engine(settings, other, progress, rival=True) for other in against]
+    if len({engine.version for engine in engines}) < len(engines):
+        raise SettingsError("a model is to be compared with itself; name another one behind --against")
+    return engines
+
+
+def _application(
+    settings: Settings, model: Path, engines: Sequence[Engine], keys: "Keys", peers: "Peers | None" = None
+) -> "FastAPI":
+    """The application of engines, the first of which can be swapped."""
+    from gradus.search.service.app import create_app
+    from gradus.search.service.feedback import UbiLog
+    from gradus.search.service.state import SCALE, Desk
+
+    engine, *rivals = engines
+    service = settings.service
+    desk = Desk(cache(lambda: texts_to_judge(settings, engine.documents)), _scale(settings) or SCALE)
+    log = UbiLog(settings.resolve(service.log)) if service.log else None
+    return create_app(engine, lambda: load_engine(settings, model), service, keys, log, rivals, desk, peers)
+
+
+def _answer(app: "FastAPI", listening: socket.socket, settings: Settings, at_once: int = _BACKLOG) -> None:
+    """Answer what comes in on a socket until SIGTERM or SIGINT, and finish what is under way.
+
+    Args:
+        app: What answers.
+        listening: The socket.
+        settings: Say how long finishing may take.
+        at_once: Connections that are taken in a turn.
+    """
+    import uvicorn
+
+    sys.setswitchinterval(_SWITCH)
+    uvicorn.Server(
+        uvicorn.Config(
+            app,
+            log_level="warning",
+            access_log=False,  # searches are in the log of searches, with no addresses
+            server_header=False,
+            proxy_headers=False,  # the address that limits a caller is the one that connected
+            timeout_graceful_shutdown=max(1, round(settings.service.drain)),
+            backlog=at_once,
+            ws="none",
+            lifespan="on",
+        )
+    ).run([listening])
+
+
+def _keys(settings: Settings) -> "Keys":
+    from gradus.search.service.keys import Keys, read_keys
+
+    name = settings.service.keys
+    return read_keys(settings.resolve(name)) if name else Keys()
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
 
 
 def texts_to_judge(settings: Settings, documents: Table) -> list[str]:
@@ -160,6 +276,14 @@ def texts_to_judge(settings: Settings, documents: Table) -> list[str]:
         queries = read_judgments_file(settings, documents).judgments.queries
     columns = [queries.columns[field.name] for field in queries.fields if field.type == "text"]
     return list(dict.fromkeys(text for row in zip(*columns, strict=True) for text in row if text))
+
+
+def _last_used(folder: Path) -> int:
+    """When a folder was used last; 0 where another process has just removed it."""
+    try:
+        return folder.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
 
 
 def _scale(settings: Settings) -> Sequence[float | str]:
@@ -187,8 +311,11 @@ def _listen(host: str, port: int) -> socket.socket:
     return bound
 
 
-def _digest(model: Path, documents: Table, vectors: Vectors | None = None) -> str:
-    """A name for a model and a catalogue: equal contents, equal names. Vectors, if given, stand for the pictures."""
+def _digest(model: Path, documents: Table, indexed: tuple[Schema, Vectors] | None = None) -> str:
+    """A name for a model and a catalogue, and how they are indexed if that is given: equal contents, equal names.
+
+    Vectors stand for the pictures.
+    """
     digest = hashlib.blake2b(fingerprint(model).encode(), digest_size=6)
     digest.update(repr(documents.fields).encode())
     for column in (
@@ -196,6 +323,8 @@ def _digest(model: Path, documents: Table, vectors: Vectors | None = None) -> st
         *(documents.columns[f.name] for f in documents.fields if f.type != "image"),
     ):
         digest.update(repr(list(column)).encode("utf-8", "surrogatepass"))
-    if vectors is not None:
+    if indexed is not None:
+        schema, vectors = indexed
+        digest.update(repr(schema.as_dict()).encode())
         digest.update(vectors.tobytes())
     return digest.hexdigest()

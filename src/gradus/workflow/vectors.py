@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from gradus.catalog.image_cache import cache_folder
 from gradus.catalog.table import Table
 from gradus.encoders.encoder import Encoder
+from gradus.encoders.field_parts import FieldParts, part_vectors
 from gradus.encoders.saving import document_side
 from gradus.files import atomic_file
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
+from gradus.workflow.spark import embed_on_spark
 
 KEPT = 4
 """Files of vectors that stay: one per model and state of the catalogue, the latest ones."""
@@ -30,35 +32,67 @@ def document_vectors(
     them, and read from there as long as neither changes.
 
     Args:
-        settings: Say where the catalogue is.
+        settings: Say where the catalogue is, and under `[index]` where it is embedded.
         model: The model's folder.
         encoder: What `load_model(model)` gave.
         documents: The catalogue.
         progress: Told about each block of documents.
 
     Raises:
-        ModelError: The catalogue lacks a field that the model reads.
+        ModelError: The catalogue lacks a field that the model reads; or Spark could not embed it.
+        MissingExtraError: `index.embed` asks for Spark, and it is not installed.
     """
+    return _kept(settings, model, encoder, documents, progress, of_parts=False)
+
+
+def document_parts(
+    settings: Settings, model: Path, encoder: Encoder, documents: Table, progress: Progress = silent
+) -> NDArray[np.float32]:
+    """What these vectors are made of (n, P, D), as `FieldParts.of` the model describes it; kept likewise."""
+    return _kept(settings, model, encoder, documents, progress, of_parts=True)
+
+
+def _kept(
+    settings: Settings, model: Path, encoder: Encoder, documents: Table, progress: Progress, of_parts: bool
+) -> NDArray[np.float32]:
     encoder.require("document", documents)
     folder = settings.resolve(".gradus/vectors")
-    path = folder / f"{_content(model, encoder, documents)}.npy"
+    path = folder / f"{_content(model, encoder, documents)}{'-parts' if of_parts else ''}.npy"
     if path.exists():
         path.touch()  # it is of use: others go first
         kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
         return kept
-    count = len(documents)
-    progress("embedding", 0, count, "decoding pictures" if _has_images(encoder) else "")
-    prepared = encoder.prepare("document", documents, cache_folder(settings))
-    vectors = np.zeros((count, encoder.length), np.float32)
-    for start in range(0, count, _BLOCK):
-        rows = np.arange(start, min(start + _BLOCK, count))
-        vectors[rows] = encoder.embed("document", prepared, rows)
-        progress("embedding", int(rows[-1]) + 1, count, "")
+    length = (FieldParts.of(encoder).count, encoder.dimensions) if of_parts else (encoder.length,)
+    vectors = np.zeros((len(documents), *length), np.float32)
+    if settings.index.embed == "spark":
+        embed_on_spark(settings.index.spark, model, encoder, documents, vectors, of_parts, progress)
+    else:
+        _embed_here(settings, encoder, documents, vectors, of_parts, progress)
     with atomic_file(path) as aside, aside.open("wb") as file:
         np.save(file, vectors, allow_pickle=False)
     for old in sorted(folder.glob("*.npy"), key=lambda file: -file.stat().st_mtime_ns)[KEPT:]:
         old.unlink(missing_ok=True)
     return vectors
+
+
+def _embed_here(
+    settings: Settings,
+    encoder: Encoder,
+    documents: Table,
+    out: NDArray[np.float32],
+    of_parts: bool,
+    progress: Progress,
+) -> None:
+    count = len(documents)
+    progress("embedding", 0, count, "decoding pictures" if _has_images(encoder) else "")
+    prepared = encoder.prepare("document", documents, cache_folder(settings))
+    for start in range(0, count, _BLOCK):
+        rows = np.arange(start, min(start + _BLOCK, count))
+        if of_parts:
+            out[rows] = part_vectors(encoder, prepared, rows)
+        else:
+            out[rows] = encoder.embed("document", prepared, rows)
+        progress("embedding", int(rows[-1]) + 1, count, "")
 
 
 def query_vectors(settings: Settings, encoder: Encoder, queries: Table) -> NDArray[np.float32]:

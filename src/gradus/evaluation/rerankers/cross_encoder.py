@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus.catalog.table import Table
+from gradus.encoders.bm25 import joined_texts
 from gradus.encoders.pretrained import reading
 from gradus.errors import MissingExtraError, ModelError
-from gradus.evaluation.baselines.bm25 import joined_texts
 
 Rows = NDArray[np.int64]
 

@@ -20,8 +20,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from gradus.encoders.bm25 import Bm25, field_texts, joined_texts
 from gradus.encoders.subwords import terms
-from gradus.evaluation.baselines.bm25 import Bm25, field_texts, joined_texts
 from gradus.judgments.judgments import Judgments
 
 Rows = NDArray[np.int64]
@@ -52,9 +52,6 @@ class PairFeatures:
     Args:
         stage: Vectors of all queries and documents; `None` for a re-ranker that reads none.
         judgments: What training may see, with the tables of all queries and documents.
-
-    Raises:
-        MissingExtraError: `bm25s` is not installed.
     """
 
     def __init__(self, stage: FirstStage | None, judgments: Judgments) -> None:

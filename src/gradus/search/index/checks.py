@@ -1,14 +1,14 @@
 """What every index demands of documents, queries and filters, so that all of them refuse the same."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from gradus.errors import SearchError
 from gradus.search.index.filters import Between, Filter, OneOf, Value
-from gradus.search.index.index import Documents, Schema, Vectors
+from gradus.search.index.index import Beside, Documents, Schema, Vectors
 
 LONGEST = 1000
 """Bytes of an id or a category's value in UTF-8: what the narrowest engine can look up."""
@@ -19,7 +19,7 @@ def checked_documents(schema: Schema, documents: Documents) -> Documents:
 
     Raises:
         SearchError: An id is no usable text or repeats, a vector is of another length or not finite, an attribute is
-            not in the schema, or a value is not of its field's type.
+            not in the schema, or a value is not of its field's type; the same of texts and parts.
     """
     ids = [_text(doc_id, "a document's id") for doc_id in documents.ids]
     if len(set(ids)) != len(ids):
@@ -38,7 +38,8 @@ def checked_documents(schema: Schema, documents: Documents) -> Documents:
             for doc_id, value in zip(ids, values, strict=True)
         ]
     missing: list[Value | None] = [None] * len(ids)
-    return Documents(ids, vectors, {field: columns.get(field, missing) for field in schema.attributes})
+    attributes = {field: columns.get(field, missing) for field in schema.attributes}
+    return Documents(ids, vectors, attributes, _texts(schema, documents), _parts(schema, documents))
 
 
 def checked_queries(schema: Schema, queries: Vectors, k: int) -> Vectors:
@@ -96,6 +97,67 @@ def usable(text: object) -> bool:
         return len(text.encode()) <= LONGEST
     except UnicodeEncodeError:
         return False
+
+
+def _texts(schema: Schema, documents: Documents) -> dict[str, list[str | None]]:
+    for field, values in documents.texts.items():
+        if field not in schema.texts:
+            known = ", ".join(schema.texts) or "none"
+            raise SearchError(
+                f"the index keeps no texts of {field!r}; the fields whose texts it keeps are: {known}"
+            )
+        if len(values) != len(documents):
+            raise SearchError(f"field {field!r} has {len(values)} texts for {len(documents)} documents")
+    return {field: list(documents.texts.get(field, [None] * len(documents))) for field in schema.texts}
+
+
+def _parts(schema: Schema, documents: Documents) -> Vectors | None:
+    """The parts in contiguous float32."""
+    if schema.parts is None:
+        if documents.parts is not None:
+            raise SearchError("the index does not keep the parts of vectors; build one with index.per_field")
+        return None
+    wanted = (len(documents), schema.parts.count, schema.parts.dimensions)
+    if documents.parts is None or documents.parts.shape != wanted or not np.isfinite(documents.parts).all():
+        raise SearchError(
+            f"the index keeps the parts of vectors: give them as finite numbers of shape {wanted}, the fields "
+            f"{', '.join(schema.parts.weights)}{' and the evidence' if schema.parts.evidence else ''} of each document"
+        )
+    return np.ascontiguousarray(documents.parts, np.float32)
+
+
+def checked_beside(schema: Schema, queries: Vectors, beside: Beside | None) -> Beside:
+    """What goes into the scores beside the vectors, without texts where words do not count.
+
+    Raises:
+        SearchError: As for `checked_factors`; or there are texts for some queries alone.
+    """
+    beside = beside or Beside()
+    if beside.texts and len(beside.texts) != len(queries):
+        raise SearchError(f"there are {len(beside.texts)} texts for {len(queries)} queries")
+    return Beside(beside.texts if schema.hybrid else (), checked_factors(schema, beside.factors))
+
+
+def checked_factors(schema: Schema, factors: Mapping[str, float]) -> dict[str, float]:
+    """Factors on the weights of documents' fields, without those that change nothing.
+
+    Raises:
+        SearchError: The index keeps no parts of vectors, they have no such field, a factor is below 0, or all are 0.
+    """
+    if factors and schema.parts is None:
+        raise SearchError(
+            "the index does not keep the vectors of single fields, so documents' fields cannot be weighted; "
+            "build it with index.per_field = true and the backend exact"
+        )
+    fields: Mapping[str, float] = schema.parts.weights if schema.parts is not None else {}
+    for name, factor in factors.items():
+        if name not in fields:
+            raise SearchError(f"documents' vectors have no field {name!r}; theirs are: {', '.join(fields)}")
+        if not 0 <= factor < math.inf:
+            raise SearchError(f"the factor on the field {name!r} is {factor}; it must be at least 0")
+    if factors and not any(factors.get(name, 1.0) for name in fields):
+        raise SearchError("every field of the documents has the factor 0; give one of them more")
+    return {name: factor for name, factor in factors.items() if factor != 1}
 
 
 def _require_field(schema: Schema, field: str) -> None:

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from gradus.search.index.block import Block
 from gradus.search.index.index import Documents, Schema
 
-_ID, _VECTOR = "id", "vector"
+_ID, _VECTOR, _PARTS = "id", "vector", "parts"
 
 
-class Ids(Sequence[str]):
-    """Ids in a mapped file, each made a `str` when it is asked for."""
+class Texts(Sequence[Any]):
+    """Texts in a mapped file, each made a `str` (or `None`, where there is none) when it is asked for."""
 
     def __init__(self, column: Any) -> None:
         self._column = column
@@ -28,7 +28,7 @@ class Ids(Sequence[str]):
 
 
 def write_columns(path: Path, schema: Schema, blocks: Sequence[Block], order: NDArray[np.int64]) -> None:
-    """Write ids and attributes of the documents that are alive, as an Arrow file that any Arrow library opens.
+    """Write ids, attributes and texts of the documents that are alive, as an Arrow file that any Arrow library opens.
 
     Args:
         path: Where.
@@ -39,6 +39,11 @@ def write_columns(path: Path, schema: Schema, blocks: Sequence[Block], order: ND
     rows = [np.flatnonzero(block.alive) for block in blocks]
     ids = [block.ids[int(row)] for block, picked in zip(blocks, rows, strict=True) for row in picked]
     columns = {_ID: pa.array(ids, pa.large_string())}
+    for field in schema.texts:
+        texts = [
+            block.texts[field][int(row)] for block, picked in zip(blocks, rows, strict=True) for row in picked
+        ]
+        columns[_text(field)] = pa.array(texts, pa.large_string())
     for field, kind in schema.attributes.items():
         if kind == "category":
             columns[_named(field)] = _categories(field, blocks, rows)
@@ -54,8 +59,13 @@ def write_columns(path: Path, schema: Schema, blocks: Sequence[Block], order: ND
 
 def read_columns(
     path: Path, schema: Schema
-) -> tuple[Sequence[str], dict[str, tuple[NDArray[np.int32], Sequence[str]]], dict[str, NDArray[np.float64]]]:
-    """Ids, categories and numbers of a base, mapped into memory: what a `Block` holds."""
+) -> tuple[
+    Sequence[str],
+    dict[str, tuple[NDArray[np.int32], Sequence[str]]],
+    dict[str, NDArray[np.float64]],
+    dict[str, Sequence[str | None]],
+]:
+    """Ids, categories, numbers and texts of a base, mapped into memory: what a `Block` holds."""
     table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     columns = {name: _whole(table[name]) for name in table.column_names}
     categories = {
@@ -71,7 +81,8 @@ def read_columns(
         for field, kind in schema.attributes.items()
         if kind == "number"
     }
-    return Ids(columns[_ID]), categories, numbers
+    texts: dict[str, Sequence[str | None]] = {field: Texts(columns[_text(field)]) for field in schema.texts}
+    return Texts(columns[_ID]), categories, numbers, texts
 
 
 def record_of(change: Documents | Sequence[str], schema: Schema) -> bytes:
@@ -81,6 +92,10 @@ def record_of(change: Documents | Sequence[str], schema: Schema) -> bytes:
         for field, values in change.attributes.items():
             kind = pa.string() if schema.attributes[field] == "category" else pa.float64()
             columns[_named(field)] = pa.array(values, kind)
+        for field, texts in change.texts.items():
+            columns[_text(field)] = pa.array(texts, pa.string())
+        if change.parts is not None:
+            columns[_PARTS] = _lists(change.parts.reshape(len(change), -1))
     else:
         columns = {_ID: pa.array(change, pa.string())}
     table = pa.table(columns)
@@ -97,12 +112,26 @@ def change_of(body: bytes, schema: Schema) -> Documents | list[str]:
     if _VECTOR not in table.column_names:
         return list(ids)
     vectors = _whole(table[_VECTOR]).flatten().to_numpy().reshape(len(ids), schema.dimensions)
-    return Documents(ids, vectors, {field: table[_named(field)].to_pylist() for field in schema.attributes})
+    parts = None
+    if schema.parts is not None:
+        shape = (len(ids), schema.parts.count, schema.parts.dimensions)
+        parts = _whole(table[_PARTS]).flatten().to_numpy().reshape(shape)
+    return Documents(
+        ids,
+        vectors,
+        {field: table[_named(field)].to_pylist() for field in schema.attributes},
+        {field: table[_text(field)].to_pylist() for field in schema.texts},
+        parts,
+    )
 
 
 def _named(field: str) -> str:
     """A column's name, which no field can take from `id` and `vector`."""
     return f"field:{field}"
+
+
+def _text(field: str) -> str:
+    return f"text:{field}"
 
 
 def _lists(vectors: NDArray[np.float32]) -> Any:

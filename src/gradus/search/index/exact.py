@@ -1,4 +1,4 @@
-"""The exact index: a store, and every dot product. The oracle of all others, and the default."""
+"""The exact index: a store, and every score. The oracle of all others, and the default."""
 
 import shutil
 from collections.abc import Sequence
@@ -9,10 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus.encoders.nearest import BLOCK, largest
+from gradus.errors import SearchError
+from gradus.search.index.asked import Asked
 from gradus.search.index.block import Block, Mask
-from gradus.search.index.checks import checked_documents, checked_filter, checked_ids, checked_queries
+from gradus.search.index.checks import (
+    checked_beside,
+    checked_documents,
+    checked_filter,
+    checked_ids,
+    checked_queries,
+)
 from gradus.search.index.filters import Filter
-from gradus.search.index.index import Documents, Found, Index, Schema, Vectors
+from gradus.search.index.index import Beside, Documents, Found, Index, Schema, Vectors
 from gradus.search.index.joined import joined
 from gradus.search.index.store import Layout, State, Store
 
@@ -21,7 +29,7 @@ _FEW = 0.1
 
 
 class ExactIndex(Index):
-    """Documents in a folder, searched by computing every dot product; ties go to what was put first.
+    """Documents in a folder, searched by computing every score; ties go to what was put first.
 
     One process may open a folder for writing, and any number for reading; readers see it as it was when they opened
     it, and share the memory of its base.
@@ -57,15 +65,39 @@ class ExactIndex(Index):
         """See `Index`."""
         return self._store.delete(checked_ids(ids))
 
-    def search(self, queries: Vectors, k: int, where: Filter | None = None) -> list[Found]:
+    def search(
+        self, queries: Vectors, k: int, where: Filter | None = None, beside: Beside | None = None
+    ) -> list[Found]:
         """See `Index`."""
         queries = checked_queries(self.schema, queries, k)
         condition = checked_filter(self.schema, where)
+        beside = checked_beside(self.schema, queries, beside)
         state = self._store.state  # one look: changes made meanwhile replace it
-        parts = [self._in_base(state, queries, k, state.base.admitted(condition))]
+        asked = Asked(self.schema, queries, beside, state.words)
+        parts = [self._in_base(state, asked, k, state.base.admitted(condition))]
         if len(state.recent.alive):
-            parts.append(scan(state.recent, queries, k, state.recent.admitted(condition)))
+            parts.append(scan(state.recent, asked, k, state.recent.admitted(condition)))
         return [_best([part[place] for part in parts], state, k) for place in range(len(queries))]
+
+    def words_in_common(self, text: str, doc_id: str) -> float | None:
+        """What BM25 adds to the score of a document for a query of these words; `None` where it does not count.
+
+        Raises:
+            SearchError: There is no such document.
+        """
+        asked = Asked(
+            self.schema,
+            np.zeros((1, self.schema.dimensions), np.float32),
+            Beside([text]),
+            self._store.state.words,
+        )
+        if not asked.shares[0]:
+            return None
+        place = self._store.place_of(doc_id)
+        if place is None:
+            raise SearchError(f"the index has no document {doc_id!r}")
+        block, row = place
+        return float(asked.gains(block, 0)[row])
 
     def count(self, where: Filter | None = None) -> int:
         """See `Index`."""
@@ -88,24 +120,30 @@ class ExactIndex(Index):
         """See `Index`."""
         self._store.close()
 
-    def _in_base(self, state: State, queries: Vectors, k: int, mask: Mask) -> list["Rows"]:
-        return scan(state.base, queries, k, mask)
+    def _in_base(self, state: State, asked: Asked, k: int, mask: Mask) -> list["Rows"]:
+        return scan(state.base, asked, k, mask)
 
 
 Rows = tuple[NDArray[np.int64], Vectors]
-"""Rows of a block and their dot products with a query, best first."""
+"""Rows of a block and their scores for a query, best first."""
 
 
-def scan(block: Block, queries: Vectors, k: int, mask: Mask) -> list[Rows]:
-    """The k rows of largest dot product among those of a mask, for each query."""
+def scan(block: Block, asked: Asked, k: int, mask: Mask) -> list[Rows]:
+    """The k rows of largest score among those of a mask, for each query."""
     rows = np.flatnonzero(mask)
     gathered = len(rows) <= _FEW * len(mask)
-    vectors = block.vectors[rows] if gathered else block.vectors
+    everything = len(rows) == len(mask)
+    count = len(rows) if gathered else len(mask)
     found = []
-    at_once = max(1, BLOCK // max(1, len(vectors)))
-    for start in range(0, len(queries), at_once):
-        for product in queries[start : start + at_once] @ vectors.T:
-            places, scores = largest(product if gathered or len(rows) == len(mask) else product[rows], k)
+    at_once = max(1, BLOCK // max(1, count))
+    for start in range(0, len(asked.queries), at_once):
+        products = asked.products(block, slice(start, start + at_once), rows if gathered else None)
+        for place, product in enumerate(products, start):
+            admitted = product if gathered or everything else product[rows]
+            if asked.shares[place]:
+                gains = asked.gains(block, place)
+                admitted = asked.mixed(admitted, gains if everything else gains[rows], place)
+            places, scores = largest(admitted, k)
             found.append((rows[places], scores))
     return found
 

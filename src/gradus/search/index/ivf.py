@@ -2,22 +2,25 @@
 
 A search computes the dot products of the cells whose centres are nearest to the query, until it has seen as many
 documents as `_PROBES` cells hold on average. A filter costs no recall: only what it admits counts as seen, so a narrower filter is
-looked for in more cells, and a narrow one everywhere. Documents that changed since the base was written are searched
+looked for in more cells, and a narrow one everywhere. Where words count, as many documents again are looked at that
+share most with those of the query. Documents that changed since the base was written are searched
 exactly beside it.
 
 Centres come from spherical k-means on a sample (Dhillon and Modha, 2001), the same for the same documents.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gradus.encoders.nearest import largest
+from gradus.errors import SearchError
+from gradus.search.index.asked import Asked
 from gradus.search.index.block import Mask
 from gradus.search.index.exact import ExactIndex, Rows, scan
-from gradus.search.index.index import Vectors
+from gradus.search.index.index import Documents, Schema, Vectors
 from gradus.search.index.store import Cells, Layout, Picked, State
 
 FEWEST = 20_000
@@ -110,28 +113,55 @@ class IvfIndex(ExactIndex):
 
     layout: ClassVar[Layout | None] = Layout(arrange, FEWEST)
 
-    def _in_base(self, state: State, queries: Vectors, k: int, mask: Mask) -> list[Rows]:
+    @classmethod
+    def create(cls, location: str, schema: Schema, documents: Documents) -> Self:
+        """See `ExactIndex`.
+
+        Raises:
+            SearchError: It is to keep the parts of vectors: cells are of vectors as they were made.
+        """
+        if schema.parts is not None:
+            raise SearchError(
+                "the backend ivf does not keep fields apart: index.per_field needs the backend exact"
+            )
+        return super().create(location, schema, documents)
+
+    def _in_base(self, state: State, asked: Asked, k: int, mask: Mask) -> list[Rows]:
         cells, count = state.cells, int(np.count_nonzero(mask))
         if cells is None:
-            return scan(state.base, queries, k, mask)
+            return scan(state.base, asked, k, mask)
         seen = max(_PROBES * len(mask) // len(cells.centres), _PER_RESULT * k)
         # Cells would cost seen · n / count dot products. What is admitted costs count, each some four times dearer,
         # as it lies scattered.
         if 4 * count * count <= seen * len(mask) or count <= seen:
-            return scan(state.base, queries, k, mask)
+            return scan(state.base, asked, k, mask)
         everything = count == len(mask)
         probed = _probed(cells, mask, everything)
         found = []
-        for query in queries:
+        for place, query in enumerate(asked.queries):
             ranges = probed.nearest(cells.centres, query, seen)
             scores = np.concatenate([state.base.vectors[start:end] @ query for start, end in ranges])
             rows = np.concatenate([np.arange(start, end) for start, end in ranges])
             if not everything:
                 kept = mask[rows]
                 rows, scores = rows[kept], scores[kept]
+            if asked.shares[place]:
+                gains = asked.gains(state.base, place)
+                others = _by_words(gains, mask, rows, seen)
+                rows = np.concatenate([rows, others])
+                scores = np.concatenate([scores, state.base.vectors[others] @ query])
+                scores = asked.mixed(scores, gains[rows], place)
             best, scores = largest(scores, k)
             found.append((rows[best], scores))
         return found
+
+
+def _by_words(gains: Vectors, mask: Mask, seen: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """The admitted rows that share most with the words of a query, without those that have been seen."""
+    left = np.where(mask, gains, np.float32(0.0))
+    left[seen] = 0.0
+    rows, found = largest(left, most)
+    return rows[found > 0]
 
 
 def _probed(cells: Cells, mask: Mask, everything: bool) -> Probed:

@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, Protocol, Self, TypeVar
 from gradus.errors import SearchError
 from gradus.search.index.checks import (
     admits_none,
+    checked_beside,
     checked_documents,
     checked_filter,
     checked_ids,
@@ -17,7 +18,7 @@ from gradus.search.index.checks import (
 )
 from gradus.search.index.exact import ExactIndex
 from gradus.search.index.filters import Filter
-from gradus.search.index.index import Documents, Found, Index, Schema, Vectors
+from gradus.search.index.index import Beside, Documents, Found, Index, Schema, Vectors
 
 AT_ONCE = 1000
 """Documents in a request: a few megabytes."""
@@ -71,6 +72,11 @@ class ServedIndex(Index, Generic[C]):
     @classmethod
     def create(cls, location: str, schema: Schema, documents: Documents) -> Self:
         """See `gradus.search.index.backends.create_index`."""
+        if not schema.plain:
+            raise SearchError(
+                f"{cls.server} takes vectors and attributes alone: index.hybrid needs the backend exact or ivf, "
+                "index.per_field needs exact"
+            )
         documents = checked_documents(schema, documents)
         with cls._at(location, schema) as index:
             if index._exists():
@@ -114,9 +120,12 @@ class ServedIndex(Index, Generic[C]):
         with self._asking():
             return self._remove(checked_ids(ids))
 
-    def search(self, queries: Vectors, k: int, where: Filter | None = None) -> list[Found]:
+    def search(
+        self, queries: Vectors, k: int, where: Filter | None = None, beside: Beside | None = None
+    ) -> list[Found]:
         """See `Index`."""
         queries = checked_queries(self.schema, queries, k)
+        checked_beside(self.schema, queries, beside)
         condition = checked_filter(self.schema, where)
         if admits_none(condition) or len(queries) == 0:
             return [Found((), ()) for _ in queries]

@@ -1,8 +1,8 @@
 """The store: documents in a folder, changed without ever being half-changed.
 
 `index.json` names everything else: the base, which is columns in immutable files that are mapped into memory
-(`vectors-N.npy`, `documents-N.arrow`, and `cells-N.npz` where it is ordered by cells), and the journal of what changed since
-(`journal-N.log`). A change is acknowledged once it is in the journal. When there is much in it, a new base is written
+(`vectors-N.npy`, `documents-N.arrow`; `cells-N.npz` where it is ordered by cells, `parts-N.npy` where vectors' parts
+are kept, `bm25-N.npz` where words count), and the journal of what changed since (`journal-N.log`). A change is acknowledged once it is in the journal. When there is much in it, a new base is written
 beside the old one, and `index.json` is replaced. A process killed at any moment leaves one or the other.
 """
 
@@ -16,11 +16,12 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gradus.encoders.bm25 import Bm25, joined
 from gradus.errors import SearchError
 from gradus.files import atomic_file, atomic_folder
 from gradus.search.index.block import Block, GrowingBlock
@@ -75,11 +76,12 @@ class Layout:
 
 @dataclass(frozen=True)
 class State:
-    """What a search sees: the base, what came since, and the base's cells if it has any."""
+    """What a search sees: the base, what came since, the base's cells if it has any, and BM25's statistics of it."""
 
     base: Block
     recent: Block
     cells: Cells | None
+    words: Bm25 | None = None
 
     @property
     def blocks(self) -> tuple[Block, Block]:
@@ -183,15 +185,22 @@ class Store:
         self._manifest = _read_manifest(self.folder)
         try:
             self._schema = Schema.from_dict(self._manifest["schema"])
-            base = _read_base(self.folder, self._manifest, self._schema)
+            # Every byte is held to the checksum that it was written with.
+            for name, facts in self._manifest["files"].items():
+                if _facts(self.folder / name) != facts:
+                    raise SearchError(
+                        f"{self.folder / name} is damaged: it is not what was written; {REMEDY}"
+                    )
+            words = self._read_words()
+            base = _read_base(self.folder, self._manifest, self._schema, words)
             cells = self._read_cells()
             bodies, end, torn = read_records(self.folder / self._manifest["journal"])
         except FileNotFoundError as error:
             if attempts > 1:
                 return self._load(attempts - 1)
             raise SearchError(f"{error.filename} is missing; {REMEDY}") from None
-        self._recent = GrowingBlock(self._schema)
-        self.state = State(base, self._recent.view(np.zeros(0, bool)), cells)
+        self._recent = GrowingBlock(self._schema, words)
+        self.state = State(base, self._recent.view(np.zeros(0, bool)), cells, words)
         for body in bodies:
             change = change_of(body, self._schema)
             if isinstance(change, Documents):
@@ -214,6 +223,18 @@ class Store:
             return None
         with np.load(self.folder / name, allow_pickle=False) as arrays:
             return Cells(arrays["centres"], arrays["offsets"])
+
+    def _read_words(self) -> Bm25 | None:
+        name = self._manifest.get("bm25")
+        return None if name is None else Bm25.load(self.folder / name)
+
+    def place_of(self, doc_id: str) -> tuple[Block, int] | None:
+        """The block that a document is in, and its row there; `None` where there is no such document."""
+        with self._lock:
+            row, base, recent = self._row_of().get(doc_id), *self.state.blocks
+        if row is None:
+            return None
+        return (base, row) if row < len(base.alive) else (recent, row - len(base.alive))
 
     def _row_of(self) -> dict[str, int]:
         """The row of each document that is alive; rows of recent documents come after the base's."""
@@ -305,13 +326,22 @@ def _write_base(
     vectors_file = folder / f"vectors-{generation}.npy"
     documents_file = folder / f"documents-{generation}.arrow"
     files = [vectors_file, documents_file]
-    picked, order, cells = _picker(blocks, schema.dimensions), np.arange(count), None
+    picked, order, cells = _picker(blocks, (schema.dimensions,), "vectors"), np.arange(count), None
     if layout is not None and count >= layout.fewest:
         order, cells = layout.arrange(picked, count)
-        files.append(folder / f"cells-{generation}.npz")
-        np.savez(files[-1], centres=cells.centres, offsets=cells.offsets)
-    _write_vectors(vectors_file, order, schema.dimensions, picked)
+        files.append(cells_file := folder / f"cells-{generation}.npz")
+        np.savez(cells_file, centres=cells.centres, offsets=cells.offsets)
+    _write_vectors(vectors_file, order, (schema.dimensions,), picked)
     write_columns(documents_file, schema, blocks, order)
+    parts = words = None
+    if schema.parts is not None:
+        shape = schema.parts.count, schema.parts.dimensions
+        files.append(parts := folder / f"parts-{generation}.npy")
+        _write_vectors(parts, order, shape, _picker(blocks, shape, "parts"))
+    if schema.hybrid:
+        files.append(words := folder / f"bm25-{generation}.npz")
+        texts = read_columns(documents_file, schema)[3].values()
+        Bm25([joined(row) for row in zip(*texts, strict=True)]).save(words)
     journal = folder / f"journal-{generation}.log"
     Journal.create(journal).close()
     manifest = {
@@ -319,7 +349,9 @@ def _write_base(
         "schema": schema.as_dict(),
         "generation": generation,
         "files": {path.name: _facts(path) for path in files},
-        "cells": None if cells is None else files[-1].name,
+        "cells": None if cells is None else cells_file.name,
+        "parts": None if parts is None else parts.name,
+        "bm25": None if words is None else words.name,
         "journal": journal.name,
     }
     for path in files:
@@ -328,26 +360,26 @@ def _write_base(
         aside.write_text(json.dumps(manifest, ensure_ascii=False, indent=1), "utf-8")
 
 
-def _picker(blocks: tuple[Block, ...], dimensions: int) -> Picked:
-    """Gives vectors by their places among what is alive, one block after the other."""
+def _picker(blocks: tuple[Block, ...], shape: tuple[int, ...], name: Literal["vectors", "parts"]) -> Picked:
+    """Gives vectors, or their parts, by their places among what is alive, one block after the other."""
     alive = [np.flatnonzero(block.alive) for block in blocks]
 
     def picked(places: NDArray[np.int64]) -> Vectors:
-        vectors, start = np.empty((len(places), dimensions), np.float32), 0
+        vectors, start = np.empty((len(places), *shape), np.float32), 0
         for block, rows in zip(blocks, alive, strict=True):
             here = (places >= start) & (places < start + len(rows))
-            vectors[here] = block.vectors[rows[places[here] - start]]
+            vectors[here] = getattr(block, name)[rows[places[here] - start]]
             start += len(rows)
         return vectors
 
     return picked
 
 
-def _write_vectors(path: Path, order: NDArray[np.int64], dimensions: int, picked: Picked) -> None:
-    """Write vectors in an order, a part at a time."""
-    shape = (len(order), dimensions)
+def _write_vectors(path: Path, order: NDArray[np.int64], shape: tuple[int, ...], picked: Picked) -> None:
+    """Write vectors in an order, some at a time."""
+    header = {"descr": "<f4", "fortran_order": False, "shape": (len(order), *shape)}
     with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "<f4", "fortran_order": False, "shape": shape})
+        np.lib.format.write_array_header_1_0(file, header)
         for first in range(0, len(order), _ROWS):
             file.write(picked(order[first : first + _ROWS]).tobytes())
 
@@ -369,15 +401,18 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _read_base(folder: Path, manifest: Mapping[str, Any], schema: Schema) -> Block:
-    """The base, after every byte of its files was held to the checksum it was written with."""
-    for name, facts in manifest["files"].items():
-        if _facts(folder / name) != facts:
-            raise SearchError(f"{folder / name} is damaged: it is not what was written; {REMEDY}")
+def _read_base(folder: Path, manifest: Mapping[str, Any], schema: Schema, words: Bm25 | None) -> Block:
+    """The base of files that are as they were written."""
     vectors_name, documents_name = list(manifest["files"])[:2]
-    ids, categories, numbers = read_columns(folder / documents_name, schema)
+    ids, categories, numbers, texts = read_columns(folder / documents_name, schema)
     vectors = _mapped(folder / vectors_name) if len(ids) else np.zeros((0, schema.dimensions), np.float32)
-    return Block(ids, vectors, categories, numbers, np.ones(len(ids), bool))
+    parts = None
+    if schema.parts is not None:
+        nothing = np.zeros((0, schema.parts.count, schema.parts.dimensions), np.float32)
+        parts = _mapped(folder / manifest["parts"]) if len(ids) else nothing
+    alive = np.ones(len(ids), bool)
+    gains = None if words is None else words.scores
+    return Block(ids, vectors, categories, numbers, alive, texts, parts, gains)
 
 
 def _mapped(path: Path) -> Vectors:

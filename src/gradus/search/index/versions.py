@@ -143,9 +143,7 @@ class Versions:
         Raises:
             SearchError: There is none any more.
         """
-        _, before = self._pointer()
-        there = [version.number for version in self.all()]
-        left = [number for number in before if number in there]
+        left = self._earlier()
         if not left:
             raise SearchError(f"{self.folder} holds no earlier version to go back to; build one")
         _write(self.folder / _LIVE, {"live": left[-1], "before": left[:-1]})
@@ -201,9 +199,22 @@ class Versions:
             try:
                 location = self._location(folder, version.backend, version.name)
                 return Opened(version, open_index(version.backend, location, read_only), lock)
+            except SearchError as error:
+                os.close(lock)
+                raise SearchError(f"{error}{self._way_back(version)}") from None
             except BaseException:
                 os.close(lock)
                 raise
+
+    def _way_back(self, version: Version) -> str:
+        """What is said of a live version that cannot be opened, where there is one to go back to."""
+        earlier = version.live and self._earlier()
+        return "; or go back to the version before it with: gradus index rollback" if earlier else ""
+
+    def _earlier(self) -> list[int]:
+        """The versions that were live before the one in use and are still there, the last one last."""
+        there = {version.number for version in self.all()}
+        return [number for number in self._pointer()[1] if number in there]
 
     def _folder(self, number: int) -> Path:
         return self.folder / f"{number:06d}"

@@ -140,6 +140,7 @@ function row(words, score, most) {
  */
 function phrase(part, asked, likeness) {
   if (part.query.kind === "exact terms") return [t("explain.exact")];
+  if (part.query.kind === "BM25") return [t("explain.common")];
   const evidence = t("explain.evidence");
   const type = asked.find((field) => field.name === part.query.field)?.type;
   const ours = part.query.kind === "evidence" ? evidence

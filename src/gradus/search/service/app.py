@@ -1,22 +1,16 @@
 """The application: one engine behind HTTP."""
 
 import asyncio
-import logging
-import signal
-import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
-from starlette.responses import JSONResponse, Response
 
 import gradus
-from gradus.errors import GradusError
 from gradus.search.engine import Engine
-from gradus.search.service.bodies import described, problems, read_json
 from gradus.search.service.describing import add_catalog
 from gradus.search.service.documents import add_documents
 from gradus.search.service.door import Door
@@ -30,22 +24,20 @@ from gradus.search.service.metrics import Metrics
 from gradus.search.service.models import (
     ExplainRequest,
     FeedbackRequest,
-    Health,
     ProblemModel,
     SearchRequest,
     SwapRequest,
-    SwapResponse,
 )
+from gradus.search.service.operations import add_operations, orders
 from gradus.search.service.pages import add_pages
-from gradus.search.service.problems import Problem, handle_problems
+from gradus.search.service.peers import Peers
+from gradus.search.service.problems import handle_problems
 from gradus.search.service.recording import add_feedback
 from gradus.search.service.searching import add_search
 from gradus.search.service.security import Guard, RateLimit
 from gradus.search.service.state import Desk, Service
 from gradus.search.service.voting import add_votes
 from gradus.settings import ServiceSettings
-
-_LOG = logging.getLogger("gradus.service")
 
 _READ_BY_HAND: Sequence[type[BaseModel]] = (
     *(SearchRequest, ExplainRequest, FeedbackRequest, GradesRequest, VoteRequest, SwapRequest),
@@ -62,6 +54,7 @@ def create_app(
     log: UbiLog | None = None,
     beside: Sequence[Engine] = (),
     desk: Desk | None = None,
+    peers: Peers | None = None,
 ) -> FastAPI:
     """An application that serves an engine.
 
@@ -73,11 +66,12 @@ def create_app(
         log: Where searches and feedback are recorded; closed with the application.
         beside: Engines to compare with; closed with the application.
         desk: What experts judge; `None` for nothing but what they come up with.
+        peers: The other workers; `None` where the application is one process.
     """
     metrics = Metrics()
     guard = Guard(keys or Keys(), RateLimit(settings.rate, settings.burst))
     live = Live(engine, load, settings, metrics, beside)
-    service = Service(settings, live, guard, metrics, log, desk or Desk())
+    service = Service(settings, live, guard, metrics, log, desk or Desk(), peers)
     app = FastAPI(
         title="Gradus",
         version=gradus.__version__,
@@ -87,7 +81,7 @@ def create_app(
         lifespan=_lifespan(service),
     )
     handle_problems(app)
-    _add_operations(app, service)
+    add_operations(app, service)
     add_search(app, service)
     add_feedback(app, service)
     add_explain(app, service)
@@ -104,88 +98,13 @@ def create_app(
 def _lifespan(service: Service) -> Callable[[FastAPI], Any]:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        loop = asyncio.get_running_loop()
-        tasks: set[asyncio.Task[None]] = set()
-
-        def swap() -> None:
-            task = loop.create_task(_swap_quietly(service))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-
-        # Signals reach the main thread alone; an application in another one is swapped through its route.
-        heard = threading.current_thread() is threading.main_thread()
-        if heard:
-            loop.add_signal_handler(signal.SIGHUP, swap)
-        yield
-        if heard:
-            loop.remove_signal_handler(signal.SIGHUP)
+        with orders(service):
+            yield
         service.live.close()
         if service.log is not None:
             await asyncio.to_thread(service.log.close)
 
     return lifespan
-
-
-async def _swap_quietly(service: Service) -> None:
-    """Swap because of a signal: nobody waits for an answer, so the log gets it."""
-    try:
-        before = await service.live.swap()
-    except GradusError as error:
-        _LOG.error("not swapped: %s", error)
-    else:
-        _LOG.warning("swapped %s for %s", before, service.live.current.engine.version)
-
-
-def _add_operations(app: FastAPI, service: Service) -> None:
-    """Add what keeps the service running: health, metrics, swap."""
-    admin = service.guard.needs("admin")
-
-    @app.get("/health/live", responses={200: {"model": Health}}, response_class=JSONResponse)
-    async def live() -> Response:
-        """Whether the process answers at all."""
-        return JSONResponse({"status": "live"})
-
-    @app.get("/health/ready", responses={200: {"model": Health}}, response_class=JSONResponse)
-    async def ready() -> Response:
-        """Whether searches are answered; `degraded` where they are, but cannot be recorded."""
-        engine, log = service.live.current.engine, service.log
-        failing = log is not None and log.failing
-        return JSONResponse(
-            {
-                "status": "degraded" if failing else "ready",
-                "version": engine.version,
-                "documents": len(engine.documents),
-                "recording": log is not None and not failing,
-            }
-        )
-
-    @app.get(
-        "/metrics",
-        dependencies=admin,
-        responses={200: {"content": {"text/plain": {}}}, **problems()},
-        response_class=Response,
-    )
-    async def metrics() -> Response:
-        """Counts and durations, as Prometheus reads them."""
-        return Response(service.metrics.text(), media_type="text/plain; version=0.0.4")
-
-    @app.post(
-        "/admin/swap",
-        dependencies=admin,
-        responses={200: {"model": SwapResponse}, **problems(400, 404, 409, 413, 415, 422)},
-        openapi_extra=described(SwapRequest),
-        response_class=JSONResponse,
-    )
-    async def swap(request: Request) -> Response:
-        """Serve what lies on the disk now, or a version that is kept. No request under way is lost."""
-        asked = await read_json(request, SwapRequest)
-        try:
-            before = await service.live.swap(asked.version)
-        except GradusError as error:
-            _LOG.error("not swapped: %s", error)
-            raise Problem(409, "not-swapped", "what lies on the disk cannot be served; see the log") from None
-        names = service.live.names
-        return JSONResponse({"version": names[-1], "before": before, "kept": names})
 
 
 def _described(app: FastAPI) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gradus.search.service.metrics import Metrics
@@ -20,6 +20,14 @@ HEADERS = {
     "cache-control": "no-store",
 }
 """On every response, unless its route has set them."""
+
+_LIMIT = "gradus.limit"
+"""Where a request's scope holds its time limit."""
+
+
+def without_time_limit(request: Request) -> None:
+    """Let a request take as long as it takes, now that its sender may ask for it and its body is there."""
+    request.scope[_LIMIT].reschedule(None)
 
 
 class Door:
@@ -58,6 +66,7 @@ class Door:
         """Let the application answer; what is to be answered in its place, if anything."""
         try:
             async with asyncio.timeout(self._seconds) as limit:
+                scope[_LIMIT] = limit
                 if exchange.declared(scope):
                     await self._app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:

@@ -1,6 +1,9 @@
 """Metrics of one service, in Prometheus' text format."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from collections.abc import Iterable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
+from prometheus_client.registry import Collector
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -45,3 +48,30 @@ class Metrics:
     def text(self) -> bytes:
         """All of it, as a scraper reads it."""
         return generate_latest(self.registry)
+
+    def families(self) -> list[Metric]:
+        """All of it, for another worker to join with its own."""
+        return list(self.registry.collect())
+
+
+class _Joined(Collector):
+    """Families as they are."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[Metric]:
+        """The families."""
+        return self._families
+
+
+def joined(workers: Mapping[int, Iterable[Metric]]) -> bytes:
+    """The families of all workers by their slots, as a scraper reads them: each sample labelled with its worker."""
+    families: dict[str, Metric] = {}
+    for slot in sorted(workers):
+        for family in workers[slot]:
+            empty = Metric(family.name, family.documentation, family.type, family.unit)
+            families.setdefault(family.name, empty).samples += [
+                sample._replace(labels={**sample.labels, "worker": str(slot)}) for sample in family.samples
+            ]
+    return generate_latest(_Joined(families.values()))

@@ -65,6 +65,12 @@ class QueryModel(Strict):
         max_length=32,
         description="Field of the query, or of the document in `like`, → factor on its weight.",
     )
+    document_weights: dict[Name, Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)]] = Field(
+        {},
+        max_length=32,
+        description="Field of the documents that are searched → factor on its weight, for an index that keeps the "
+        "vectors of single fields.",
+    )
     version: Token | None = Field(None, description="A version that is kept; the current one when left out.")
 
 
@@ -112,9 +118,9 @@ class ExplainRequest(QueryModel):
 
 
 class PartModel(BaseModel):
-    """What a vector is made of: a field, what evidence says beyond the fields, or exact words and numbers."""
+    """What a score is made of: a field, what evidence says beyond the fields, or exact words and numbers."""
 
-    kind: Literal["field", "evidence", "exact terms"]
+    kind: Literal["field", "evidence", "exact terms", "BM25"]
     field: str | None
 
 
@@ -289,6 +295,7 @@ class SwapResponse(BaseModel):
     version: str
     before: str
     kept: list[str]
+    behind: int = Field(0, description="Other workers that could not follow; the service's own log says why.")
 
 
 class Health(BaseModel):

@@ -45,7 +45,7 @@ async def _answer(service: Service, asked: SearchRequest, picture: bytes | None)
         for name in asked.facets:
             engine.facets.require(name)
         query = await as_asked(service, version, asked, picture)
-        found = await version.search(Asked(query, Wanted(asked.k, where, asked.like), asked.facets))
+        found = await version.search(Asked(query, Wanted.of(query, asked.k, where), asked.facets))
     query_id = uuid.uuid4().hex
     if asked.record:
         service.record("query", [_recorded(asked, picture, query_id, engine.version, found.hits)])
@@ -76,10 +76,11 @@ async def as_asked(service: Service, version: Version, asked: QueryModel, pictur
     if asked.like is not None:
         if asked.text or picture is not None:
             raise Problem(422, "invalid-request", "like stands in place of text and picture, not beside them")
-        return engine.ask_like(asked.like, asked.weights)
+        return engine.ask_like(asked.like, asked.weights, asked.document_weights)
 
     def ask() -> Query:
-        return engine.ask(asked.text, picture, asked.weights, int(service.settings.megapixels * 1e6))
+        pixels = int(service.settings.megapixels * 1e6)
+        return engine.ask(asked.text, picture, asked.weights, pixels, asked.document_weights)
 
     # Decoding a picture takes long, and must not hold the others up.
     return ask() if picture is None else await version.run(ask)
@@ -117,6 +118,8 @@ def _recorded(
         attributes["like"] = asked.like
     if asked.weights:
         attributes["weights"] = asked.weights
+    if asked.document_weights:
+        attributes["document_weights"] = asked.document_weights
     if asked.filters:
         attributes["filters"] = {
             name: given if isinstance(given, list) else given.model_dump(exclude_none=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from gradus.search.service.feedback import Kind, Record, UbiLog
 from gradus.search.service.live import Live
 from gradus.search.service.metrics import Metrics
+from gradus.search.service.peers import Peers
 from gradus.search.service.security import Guard
 from gradus.settings import ServiceSettings
 
@@ -40,6 +41,7 @@ class Service:
         metrics: What is counted.
         log: What is recorded; `None` for nothing.
         desk: What experts judge.
+        peers: The other workers; `None` where there is one process.
     """
 
     settings: ServiceSettings
@@ -48,6 +50,7 @@ class Service:
     metrics: Metrics
     log: UbiLog | None
     desk: Desk
+    peers: Peers | None = None
 
     def record(self, kind: Kind, records: Sequence[Record]) -> "Future[int] | None":
         """Append to the log, if there is one, and count what came of it."""
