@@ -1,4 +1,4 @@
-"""Bodies of requests: JSON, or a form with a picture, into checked models; and how OpenAPI describes them."""
+"""Bodies of requests: JSON, or a form with a picture, into checked models; and how OpenAPI describes routes."""
 
 from collections.abc import Mapping
 from typing import Any, TypeVar
@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import UploadFile
+from starlette.responses import JSONResponse
 
 from gradus.search.service.problems import MEDIA_TYPE, Problem, invalid
 
@@ -68,23 +69,39 @@ def parse(model: type[Model], data: bytes) -> Model:
         raise invalid(error) from None
 
 
-def described(model: type[BaseModel], *, form: bool = False, required: bool = True) -> dict[str, Any]:
-    """OpenAPI of a body that `read_json`, or `read_form` as well, reads."""
+def in_json(
+    answer: type[BaseModel], *statuses: int, asked: type[BaseModel] | None = None, form: bool = False
+) -> dict[str, Any]:
+    """What FastAPI is told of a guarded route that answers in JSON and reads its body, if any, by hand.
+
+    Args:
+        answer: What it answers.
+        statuses: Errors beside those that any guarded route, and any route with a body, may answer with.
+        asked: What `read_json` reads of its body.
+        form: Whether `read_form` reads it as well.
+    """
+    told: dict[str, Any] = {"response_class": JSONResponse}
+    if asked is not None:
+        statuses = (*_OF_BODIES, *statuses)
+        told["openapi_extra"] = {"requestBody": _body(asked, form)}
+    return told | {"responses": {200: {"model": answer}, **problems(*statuses)}}
+
+
+def _body(model: type[BaseModel], form: bool) -> dict[str, Any]:
     reference = {"$ref": f"#/components/schemas/{model.__name__}"}
     content: dict[str, Any] = {JSON: {"schema": reference}}
     if form:
         picture = {"type": "string", "format": "binary", "description": "A picture: JPEG, PNG, WebP, …"}
-        parts = {"image": picture, "request": reference}
         content[FORM] = {
             "schema": {
                 "type": "object",
-                "properties": parts,
+                "properties": {"image": picture, "request": reference},
                 "required": ["image"],
                 "additionalProperties": False,
             },
             "encoding": {"request": {"contentType": JSON}},
         }
-    return {"requestBody": {"required": required, "content": content}}
+    return {"required": True, "content": content}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -93,6 +110,8 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     all_of = sorted({401, 403, 421, 429, 503, *statuses})
     return {status: {"description": _MEANING[status], "content": dict(described_by)} for status in all_of}
 
+
+_OF_BODIES = (400, 404, 413, 415, 422)
 
 _MEANING = {
     400: "The request cannot be read.",

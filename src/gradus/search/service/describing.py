@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from gradus.encoders.encoder import Side
 from gradus.errors import GradusError
 from gradus.search.engine import Engine
-from gradus.search.service.bodies import problems
+from gradus.search.service.bodies import in_json
 from gradus.search.service.models import CatalogModel
 from gradus.search.service.searching import shown
 from gradus.search.service.state import Service
@@ -30,8 +30,7 @@ def add_catalog(app: FastAPI, service: Service) -> None:
     @app.get(
         "/catalog",
         dependencies=service.guard.needs("search"),
-        responses={200: {"model": CatalogModel}, **problems()},
-        response_class=JSONResponse,
+        **in_json(CatalogModel),
     )
     async def catalog() -> Response:
         """The fields, the versions, and some documents and queries to begin with."""

@@ -10,7 +10,7 @@ from gradus.catalog.images import decode_image
 from gradus.catalog.table import ImageSource
 from gradus.errors import CatalogError
 from gradus.search.engine import Engine
-from gradus.search.service.bodies import problems
+from gradus.search.service.bodies import in_json, problems
 from gradus.search.service.models import DocumentModel
 from gradus.search.service.problems import Problem
 from gradus.search.service.searching import shown
@@ -50,8 +50,7 @@ def add_documents(app: FastAPI, service: Service) -> None:
     @app.get(
         "/documents/{doc_id:path}",
         dependencies=guarded,
-        responses={200: {"model": DocumentModel}, **problems(404, 422)},
-        response_class=JSONResponse,
+        **in_json(DocumentModel, 404, 422),
     )
     async def document(doc_id: DocId) -> Response:
         """A document's fields."""

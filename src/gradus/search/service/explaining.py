@@ -5,7 +5,7 @@ from dataclasses import asdict
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
-from gradus.search.service.bodies import described, problems, read_json_or_form
+from gradus.search.service.bodies import in_json, read_json_or_form
 from gradus.search.service.models import ExplainRequest, ExplainResponse
 from gradus.search.service.problems import Problem
 from gradus.search.service.searching import as_asked
@@ -18,9 +18,7 @@ def add_explain(app: FastAPI, service: Service) -> None:
     @app.post(
         "/explain",
         dependencies=service.guard.needs("search"),
-        responses={200: {"model": ExplainResponse}, **problems(400, 404, 413, 415, 422)},
-        openapi_extra=described(ExplainRequest, form=True),
-        response_class=JSONResponse,
+        **in_json(ExplainResponse, asked=ExplainRequest, form=True),
     )
     async def explain(request: Request) -> Response:
         """Why a document has its score for what was looked for: what each part adds to it."""

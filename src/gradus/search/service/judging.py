@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, Response
 
 from gradus.catalog.text import normalise
 from gradus.search.engine import Engine
-from gradus.search.service.bodies import described, problems, read_json
+from gradus.search.service.bodies import in_json, read_json
 from gradus.search.service.describing import queries_of
 from gradus.search.service.feedback import FOLDERS, moment
 from gradus.search.service.grades import Pair, read_grades
@@ -39,9 +39,7 @@ def add_grades(app: FastAPI, service: Service) -> None:
     @app.post(
         "/grades",
         dependencies=guarded,
-        responses={200: {"model": RecordedResponse}, **problems(400, 404, 413, 415, 422, 507)},
-        openapi_extra=described(GradesRequest),
-        response_class=JSONResponse,
+        **in_json(RecordedResponse, 507, asked=GradesRequest),
     )
     async def grade(request: Request) -> Response:
         """Record grades. A rater's later grade of a pair takes the place of the earlier one."""
@@ -53,8 +51,7 @@ def add_grades(app: FastAPI, service: Service) -> None:
     @app.get(
         "/grades",
         dependencies=guarded,
-        responses={200: {"model": GradesResponse}, **problems(422)},
-        response_class=JSONResponse,
+        **in_json(GradesResponse, 422),
     )
     async def grades(
         rater: RaterName, query: Annotated[str, Query(min_length=1, max_length=2000)]
@@ -71,8 +68,7 @@ def add_grades(app: FastAPI, service: Service) -> None:
     @app.get(
         "/grades/progress",
         dependencies=guarded,
-        responses={200: {"model": ProgressResponse}, **problems(422)},
-        response_class=JSONResponse,
+        **in_json(ProgressResponse, 422),
     )
     async def progress(rater: RaterName) -> Response:
         """The queries to judge, and those that experts came up with."""
@@ -89,8 +85,7 @@ def add_grades(app: FastAPI, service: Service) -> None:
     @app.get(
         "/grades/disputes",
         dependencies=guarded,
-        responses={200: {"model": DisputesResponse}, **problems()},
-        response_class=JSONResponse,
+        **in_json(DisputesResponse),
     )
     async def disputes() -> Response:
         """Where raters disagree, the most first."""

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
 from gradus.errors import GradusError
-from gradus.search.service.bodies import described, problems, read_json
+from gradus.search.service.bodies import in_json, problems, read_json
 from gradus.search.service.door import without_time_limit
 from gradus.search.service.metrics import joined
 from gradus.search.service.models import Health, SwapRequest, SwapResponse
@@ -65,9 +65,7 @@ def add_operations(app: FastAPI, service: Service) -> None:
     @app.post(
         "/admin/swap",
         dependencies=admin,
-        responses={200: {"model": SwapResponse}, **problems(400, 404, 409, 413, 415, 422)},
-        openapi_extra=described(SwapRequest),
-        response_class=JSONResponse,
+        **in_json(SwapResponse, 409, asked=SwapRequest),
     )
     async def swap(request: Request) -> Response:
         """Serve what lies on the disk now, or a version that is kept. No request under way is lost."""

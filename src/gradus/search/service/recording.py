@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
-from gradus.search.service.bodies import described, problems, read_json
+from gradus.search.service.bodies import in_json, read_json
 from gradus.search.service.feedback import Kind, Record, moment
 from gradus.search.service.models import Event, FeedbackRequest, RecordedResponse
 from gradus.search.service.problems import Problem
@@ -24,9 +24,7 @@ def add_feedback(app: FastAPI, service: Service) -> None:
     @app.post(
         "/feedback",
         dependencies=service.guard.needs("feedback"),
-        responses={200: {"model": RecordedResponse}, **problems(400, 404, 413, 415, 422, 507)},
-        openapi_extra=described(FeedbackRequest),
-        response_class=JSONResponse,
+        **in_json(RecordedResponse, 507, asked=FeedbackRequest),
     )
     async def feedback(request: Request) -> Response:
         """Record what people did. The answer means that all events are on the disk; an error, that none is."""

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from gradus.search.engine import Engine, Hit, Wanted
 from gradus.search.query import Query
-from gradus.search.service.bodies import described, problems, read_json_or_form
+from gradus.search.service.bodies import in_json, read_json_or_form
 from gradus.search.service.feedback import moment
 from gradus.search.service.live import Asked, Version
 from gradus.search.service.models import Bounds, QueryModel, SearchRequest, SearchResponse
@@ -27,9 +27,7 @@ def add_search(app: FastAPI, service: Service) -> None:
     @app.post(
         "/search",
         dependencies=service.guard.needs("search"),
-        responses={200: {"model": SearchResponse}, **problems(400, 404, 413, 415, 422)},
-        openapi_extra=described(SearchRequest, form=True),
-        response_class=JSONResponse,
+        **in_json(SearchResponse, asked=SearchRequest, form=True),
     )
     async def search(request: Request) -> Response:
         """Find the best documents for a text, a picture, or both; or those most like a document."""

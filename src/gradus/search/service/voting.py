@@ -3,10 +3,10 @@
 from typing import Any
 
 from fastapi import FastAPI, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from gradus.catalog.text import normalise
-from gradus.search.service.bodies import described, problems, read_json
+from gradus.search.service.bodies import in_json, read_json
 from gradus.search.service.feedback import moment
 from gradus.search.service.judging_models import ListModel, VoteRequest
 from gradus.search.service.models import RecordedResponse
@@ -21,9 +21,7 @@ def add_votes(app: FastAPI, service: Service) -> None:
     @app.post(
         "/votes",
         dependencies=service.guard.needs("judge"),
-        responses={200: {"model": RecordedResponse}, **problems(400, 404, 413, 415, 422, 507)},
-        openapi_extra=described(VoteRequest),
-        response_class=JSONResponse,
+        **in_json(RecordedResponse, 507, asked=VoteRequest),
     )
     async def vote(request: Request) -> Response:
         """Record a vote. A rater's later vote on a query and two versions takes the place of the earlier one."""
