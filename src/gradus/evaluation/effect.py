@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from gradus.evaluation.paired import paired_values
 from gradus.evaluation.relative import relative_difference
 
 
@@ -48,8 +49,8 @@ def paired_effect(a: npt.ArrayLike, b: npt.ArrayLike, samples: int = 1999, seed:
         EvaluationError: The two are not vectors of one length.
     """
     ratio = relative_difference(a, b, samples, seed)
-    differences = np.asarray(a, dtype=np.float64) - np.asarray(b, dtype=np.float64)
-    differences = differences[~np.isnan(differences)]
+    first, second = paired_values(a, b)
+    differences = first - second
     wins, losses = int((differences > 0).sum()), int((differences < 0).sum())
     ties = len(differences) - wins - losses
     superiority = (wins + ties / 2) / len(differences) if len(differences) else math.nan

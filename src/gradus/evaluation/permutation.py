@@ -8,8 +8,7 @@ import numpy.typing as npt
 
 from gradus.errors import EvaluationError
 from gradus.evaluation.bootstrap import bootstrap_interval
-
-FloatArray = npt.NDArray[np.float64]
+from gradus.evaluation.paired import FloatArray, paired_values
 
 # Signs held at once; bounds memory whatever the number of queries.
 _BLOCK = 1 << 20
@@ -55,16 +54,10 @@ def paired_permutation(
     Raises:
         EvaluationError: The two are not vectors of one length, or `samples` is out of range.
     """
-    first, second = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    if first.ndim != 1 or first.shape != second.shape:
-        raise EvaluationError(
-            f"a paired test needs two vectors over the same queries, but they have shapes "
-            f"{first.shape} and {second.shape}"
-        )
     if samples < 1:
         raise EvaluationError(f"samples must be at least 1, but is {samples}")
+    first, second = paired_values(a, b)
     differences = first - second
-    differences = differences[~np.isnan(differences)]
     interval = bootstrap_interval(differences, seed=seed)
     if interval.n == 0:
         p_value = np.nan

@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from gradus.errors import EvaluationError
 from gradus.evaluation.bootstrap import resample_counts
-
-FloatArray = npt.NDArray[np.float64]
+from gradus.evaluation.paired import FloatArray, paired_values
 
 # Relative to the second moments: a resampled variance below this is rounding.
 _ROUNDING = 1e-14
@@ -108,14 +107,8 @@ def relative_difference(
     Raises:
         EvaluationError: The two are not vectors of one length, or `samples` is out of range.
     """
-    s, r = np.asarray(system, dtype=np.float64), np.asarray(reference, dtype=np.float64)
-    if s.ndim != 1 or s.shape != r.shape:
-        raise EvaluationError(
-            f"a relative difference needs two vectors over the same queries, but they have shapes "
-            f"{s.shape} and {r.shape}"
-        )
-    both = ~(np.isnan(s) | np.isnan(r))
-    s, r, n = s[both], r[both], int(both.sum())
+    s, r = paired_values(system, reference)
+    n = len(s)
     if n < 2 or not r.mean() > 0:
         return Relative(
             math.nan, math.nan, float(s.mean()) if n else math.nan, float(r.mean()) if n else math.nan, n,
