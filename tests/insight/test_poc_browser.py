@@ -13,19 +13,15 @@ pytest.importorskip("playwright", reason="pip install playwright")
 pytest.importorskip("axe_playwright_python", reason="pip install axe-playwright-python")
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from gradus.insight.poc_page import render_poc
 from gradus.insight.verdict_words import Language
 
-CHROMIUM = Path("/usr/bin/chromium")
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
 WIDTHS = (1280, 390)
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}; apt install chromium"),
-]
+pytestmark = pytest.mark.slow
 
 MISSING = """() => {
   const canvas = new OffscreenCanvas(40, 40);
@@ -48,14 +44,6 @@ def japanese_fonts() -> bool:
     return bool(
         listed and subprocess.run([listed, ":lang=ja"], capture_output=True, check=True).stdout.strip()
     )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ pytest.importorskip("axe_playwright_python", reason="pip install axe-playwright-
 
 import uvicorn
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from gradus.catalog.samples import write_drawings
 from gradus.catalog.text import has_kana
@@ -33,12 +33,7 @@ from gradus.settings import ServiceSettings, Settings, read_settings
 from gradus.workflow.serving import load_engine, texts_to_judge
 from gradus.workflow.training import train
 
-CHROMIUM = Path("/usr/bin/chromium")
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no {CHROMIUM}; apt install chromium"),
-]
+pytestmark = pytest.mark.slow
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
 
@@ -92,14 +87,6 @@ def site(shop: Settings, log: Path, keys: Keys | None = None) -> Iterator[Site]:
 def at(shop: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with site(shop, tmp_path_factory.mktemp("log")) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as started:
-        chromium = started.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
