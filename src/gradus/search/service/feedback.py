@@ -210,11 +210,8 @@ def cut_torn_tail(handle: int) -> int:
 
 
 def moment(time: datetime | None = None) -> str:
-    """A time (now, when `None`) as UBI writes it: UTC, to the millisecond. A time without a zone is in UTC."""
-    if time is None:
-        time = datetime.now(UTC)
-    elif time.tzinfo is None:
-        time = time.replace(tzinfo=UTC)
+    """A time with a zone (now, when `None`) as UBI writes it: UTC, to the millisecond."""
+    time = time or datetime.now(UTC)
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

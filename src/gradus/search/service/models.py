@@ -1,9 +1,10 @@
 """Requests and responses, checked at the door: unknown members are refused, every text and list has a bound."""
 
+import re
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 
 MOST_HITS = 200
 """Documents that one search returns at most."""
@@ -18,6 +19,16 @@ def _encodable(text: str) -> str:
     if "\0" in text:
         raise ValueError("may not hold NUL")
     return text
+
+
+def _written_out(time: object) -> object:
+    """Refuse what is no date and time of RFC 3339; numbers would be taken as seconds, or milliseconds."""
+    if not isinstance(time, str) or not _DATE_TIME.fullmatch(time):
+        raise ValueError("must be a date and time with a zone, as in 2026-03-31T12:00:00Z")
+    return time
+
+
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
 
 def _within_calendars(time: datetime) -> datetime:
@@ -239,7 +250,8 @@ class Event(Strict):
     session_id: Token | None = None
     timestamp: (
         Annotated[
-            datetime,
+            AwareDatetime,
+            BeforeValidator(_written_out),
             AfterValidator(_within_calendars),
             Field(description="When; the time of arrival when left out."),
         ]
