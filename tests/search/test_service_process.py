@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -95,6 +95,23 @@ def test_what_was_acknowledged_outlives_a_kill(tmp_path: Path) -> None:
     assert set(acknowledged) <= events
     assert all(doc_id in queries[query_id] for query_id, doc_id in events)
     assert (found.query_id, found.hits[0].doc_id) in events
+
+
+@pytest.mark.parametrize("endless", [b"a: b\r\n", b"a"], ids=["headers", "one header"])
+def test_a_head_that_does_not_end_is_cut_off_and_others_are_served(tmp_path: Path, endless: bytes) -> None:
+    make_shop(tmp_path)
+    with running(tmp_path) as (_, url):
+        address = urlsplit(url)
+        with socket.create_connection((address.hostname, address.port), timeout=60) as hostile:
+            hostile.sendall(b"GET /health/live HTTP/1.1\r\nhost: 127.0.0.1\r\nx: ")
+            piece = endless * (60_000 // len(endless))
+            with suppress(ConnectionError):
+                for _ in range(1000):  # 60 MB, unless it is stopped
+                    hostile.sendall(piece)
+                raise AssertionError("60 MB of head were taken")
+        # A large head that ends is no attack.
+        large = {"x": "a" * 30_000}
+        assert httpx.get(f"{url}/health/live", headers=large).status_code == 200
 
 
 def test_a_request_under_way_is_answered_before_the_service_stops(tmp_path: Path) -> None:

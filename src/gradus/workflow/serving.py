@@ -237,10 +237,13 @@ def _answer(app: "FastAPI", listening: socket.socket, settings: Settings, at_onc
     """
     import uvicorn
 
+    from gradus.search.service.protocol import BoundedHead
+
     sys.setswitchinterval(_SWITCH)
     uvicorn.Server(
         uvicorn.Config(
             app,
+            http=BoundedHead,
             log_level="warning",
             access_log=False,  # searches are in the log of searches, with no addresses
             server_header=False,
