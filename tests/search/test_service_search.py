@@ -273,7 +273,7 @@ def test_an_engine_is_closed_when_its_last_request_has_ended(
     app, first = make_app(shop, versions=1)
     closed: list[str] = []
     monkeypatch.setattr(Engine, "close", lambda self: closed.append(self.version))
-    find_all, started = Engine.find_all, asyncio.Event()
+    rank, started = Engine.rank, asyncio.Event()
 
     async def scenario() -> None:
         loop, release = asyncio.get_running_loop(), asyncio.Event()
@@ -281,9 +281,9 @@ def test_an_engine_is_closed_when_its_last_request_has_ended(
         def slow(self: Engine, *given: Any) -> Any:
             loop.call_soon_threadsafe(started.set)
             asyncio.run_coroutine_threadsafe(release.wait(), loop).result(30)
-            return find_all(self, *given)
+            return rank(self, *given)
 
-        monkeypatch.setattr(Engine, "find_all", slow)
+        monkeypatch.setattr(Engine, "rank", slow)
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url=HOME) as client:
             under_way = asyncio.create_task(client.post("/search", json={"text": "nut"}))

@@ -228,13 +228,13 @@ def test_oversize_bodies_are_refused_declared_or_not(raw: httpx.Client) -> None:
 
 
 def test_time_is_limited(shop: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    find_all = Engine.find_all
+    rank = Engine.rank
 
     def slow(self: Engine, *given: Any) -> Any:
         time.sleep(0.5)
-        return find_all(self, *given)
+        return rank(self, *given)
 
-    monkeypatch.setattr(Engine, "find_all", slow)
+    monkeypatch.setattr(Engine, "rank", slow)
     app, _ = make_app(shop, seconds=0.1)
     with served(app) as raw:
         refused(raw.post("/search", json={"text": "nut"}), 503, "time-limit")

@@ -177,12 +177,16 @@ class Engine:
         return self.find_all(vector[None], [Wanted(k, where or {})])[0]
 
     def find_all(self, vectors: NDArray[np.float32], wanted: Sequence[Wanted]) -> list[list[Hit]]:
-        """The same for n queries (n, D) at once; those of one filter and factors share a pass over the index."""
+        """The same for n queries (n, D) at once."""
+        return [self.hits(found) for found in self.rank(vectors, wanted)]
+
+    def rank(self, vectors: NDArray[np.float32], wanted: Sequence[Wanted]) -> list[list[tuple[str, float]]]:
+        """Ids and scores for n queries (n, D); those of one filter and factors share a pass over the index."""
         alike: dict[tuple[frozenset[tuple[str, Any]], ...], list[int]] = defaultdict(list)
         for row, want in enumerate(wanted):
             if vectors[row].any():
                 alike[frozenset(want.where.items()), frozenset(want.factors.items())].append(row)
-        hits: list[list[Hit]] = [[] for _ in wanted]
+        ranked: list[list[tuple[str, float]]] = [[] for _ in wanted]
         for rows in alike.values():
             most = max(wanted[row].k + (wanted[row].besides is not None) for row in rows)
             first = wanted[rows[0]]
@@ -190,11 +194,17 @@ class Engine:
             found = self.index.search(vectors[rows], most, first.where or None, beside)
             for row, one in zip(rows, found, strict=True):
                 pairs = zip(one.ids, one.scores, strict=True)
-                others = [pair for pair in pairs if pair[0] != wanted[row].besides][: wanted[row].k]
-                hits[row] = [
-                    self._hit(doc_id, score) for doc_id, score in others if doc_id in self.documents.row_of
-                ]
-        return hits
+                ranked[row] = [pair for pair in pairs if pair[0] != wanted[row].besides][: wanted[row].k]
+        return ranked
+
+    def hits(self, ranked: Sequence[tuple[str, float]]) -> list[Hit]:
+        """Ids and scores as the documents that they are, as far as the catalogue has them."""
+        rows = self.documents.row_of
+        return [
+            Hit(doc_id, score, self.documents.record(rows[doc_id]))
+            for doc_id, score in ranked
+            if doc_id in rows
+        ]
 
     def where(self, conditions: Mapping[str, Sequence[str] | tuple[float, float]]) -> Filter:
         """A filter of plain values: a category's admitted values, or a number's bounds.
@@ -248,9 +258,6 @@ class Engine:
     def image_fields(self) -> frozenset[str]:
         """The catalogue's fields that hold pictures."""
         return frozenset(f.name for f in self.documents.fields if f.type == "image")
-
-    def _hit(self, doc_id: str, score: float) -> Hit:
-        return Hit(doc_id, score, self.documents.record(self.documents.row_of[doc_id]))
 
     def close(self) -> None:
         """Let go of the index."""

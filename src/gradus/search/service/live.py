@@ -68,12 +68,13 @@ class Version:
         with self._metrics.stages.labels("encode").time():
             vectors = self._vectors([asked.query for asked in batch])
         with self._metrics.stages.labels("index").time():
-            hits = self.engine.find_all(vectors, [asked.wanted for asked in batch])
+            ranked = self.engine.rank(vectors, [asked.wanted for asked in batch])
         return [
             Answered(
-                found, {name: self.engine.facets.count(name, asked.wanted.where) for name in asked.facets}
+                self.engine.hits(found),
+                {name: self.engine.facets.count(name, asked.wanted.where) for name in asked.facets},
             )
-            for asked, found in zip(batch, hits, strict=True)
+            for asked, found in zip(batch, ranked, strict=True)
         ]
 
     def _vectors(self, queries: Sequence[Query]) -> Vectors:
