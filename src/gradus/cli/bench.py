@@ -18,7 +18,8 @@ def bench(
     out: Annotated[
         Path,
         typer.Option(
-            metavar="FOLDER", help="Gets results.json and a folder for each pipeline; what is there stays."
+            metavar="FOLDER",
+            help="Gets results.json and a folder for each pipeline; what is measured is not redone.",
         ),
     ] = Path("bench"),
     as_json: AsJson = False,
@@ -51,10 +52,12 @@ def _print_quality(found: "Bench") -> None:
 
 
 def _quality(result: "PipelineResult", cell: str, metric: str) -> str:
-    if cell not in result.cells:
+    interval = result.cells[cell].metrics[metric] if cell in result.cells else None
+    if interval is None or math.isnan(interval.mean):
         return "–"
-    interval = result.cells[cell].metrics[metric]
-    return f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+    # One query has a value and no interval.
+    ends = "" if math.isnan(interval.low) else f" [{interval.low:.3f}, {interval.high:.3f}]"
+    return f"{interval.mean:.3f}{ends}"
 
 
 def _print_costs(found: "Bench") -> None:

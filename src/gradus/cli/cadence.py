@@ -21,7 +21,7 @@ def cadence(
     ] = Path("cadence"),
     as_json: AsJson = False,
 ) -> None:
-    """How often to refresh: train models as of the past, measure them on what came after.
+    """Find out how often to refresh: train models as if in the past, measure them on what came after.
 
     Needs a log with times, as gradus judge reads it. Models that an earlier run has trained are used again.
     """

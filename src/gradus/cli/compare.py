@@ -16,7 +16,11 @@ def compare(
     settings: Settings,
     models: Annotated[
         list[Path],
-        typer.Argument(metavar="BASELINE MODEL...", help="Models that `gradus evaluate` measured."),
+        typer.Argument(
+            metavar="MODEL",
+            help="The baseline, then those to hold against it: models that `gradus evaluate` measured, or "
+            "pipelines of `gradus bench`.",
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def distil(
     settings: Settings,
     run: Annotated[
-        Path | None, typer.Argument(metavar="[RUN]", help="Run file of any pipeline: Parquet or TREC text.")
+        Path | None, typer.Argument(metavar="RUN", help="Run file of any pipeline: Parquet or TREC text.")
     ] = None,
     out: Annotated[
         Path, typer.Option(metavar="FILE", help="Gets the pairs, their scores and intervals.")
@@ -33,7 +33,7 @@ def distil(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Queries that nobody judged, such as those of a log, with the columns of [query.fields].",
+            help="Queries that nobody judged, such as those of a log, with the columns of query.fields.",
         ),
     ] = None,
     depth: Annotated[
@@ -43,16 +43,16 @@ def distil(
         str,
         typer.Option(
             metavar="",
-            help="What a judged query's unjudged documents are: unknown; or worthless, because everything of worth "
-            "was judged: then only queries without judgments are told anything.",
+            help="What a judged query's unjudged documents are: unknown, or worthless where everything good was "
+            "judged; then only queries without judgments are told anything.",
         ),
     ] = "unknown",
     learned_from: Annotated[
         str,
         typer.Option(
             metavar="",
-            help="Queries whose judged pairs say what the scores are worth: those of train; or of validation, for a "
-            "pipeline that was trained on these judgments. validation for --reranker, else train.",
+            help="Queries whose judged pairs say what scores are worth: train, or validation for a pipeline that "
+            "was trained on these judgments. By default validation with --reranker, else train.",
             show_default=False,
         ),
     ] = "",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @with_settings("catalog", "query", "judgments", "split", "evaluation")
 def evaluate(
     settings: Settings,
-    models: Annotated[list[Path], typer.Argument(metavar="MODEL...", help="Folders of trained models.")],
+    models: Annotated[list[Path], typer.Argument(metavar="MODEL", help="Folders of trained models.")],
     as_json: AsJson = False,
 ) -> None:
     """Measure models on each split, with 95 % intervals, and write the results to MODEL/evaluation."""

@@ -77,8 +77,8 @@ _FILE = Annotated[
     Path,
     typer.Option(
         "--settings",
-        help="The search's settings. Flags go over it, --no-section.setting where one is to be off. "
-        "Paths in both are relative to its folder.",
+        help="The search's settings. Flags override the file; --no-section.setting turns one off. "
+        "Paths in both are relative to the file's folder.",
     ),
 ]
 

@@ -16,7 +16,8 @@ def init(
         typer.Argument(metavar="CATALOGUE", help="Its file, or a folder of images with a metadata file."),
     ],
     judgments: Annotated[
-        Path | None, typer.Option(help="The judgments; judgments.csv beside the catalogue is found.")
+        Path | None,
+        typer.Option(help="The judgments; without, judgments.csv (.parquet, …) beside the catalogue."),
     ] = None,
     out: Annotated[Path, typer.Option(help="The settings file to write.")] = Path("gradus.toml"),
     force: Annotated[bool, typer.Option("--force", help="Overwrite a settings file.")] = False,

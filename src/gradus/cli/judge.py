@@ -27,16 +27,16 @@ def _inspect(log: Path | None) -> None:
 @with_settings("catalog", "query", "log", "clicks", "grades", "business", "hierarchy", "fusion")
 def judge(
     settings: Settings,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Gets judgments, audit and curve.")] = Path(
-        "judged"
-    ),
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Gets judgments, audit and position curve.")
+    ] = Path("judged"),
     inspect: Annotated[
         Path | None,
         typer.Option(
             metavar="LOG",
             callback=_inspect,
             is_eager=True,
-            help="Look at a log and propose its section [log].",
+            help="Look at a log and propose the section of gradus.toml that reads it.",
         ),
     ] = None,
     as_json: AsJson = False,

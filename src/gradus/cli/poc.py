@@ -10,6 +10,7 @@ from gradus.cli.console import AsJson, print_json, print_text, shown_progress
 
 if TYPE_CHECKING:
     from gradus.insight.poc import Poc
+    from gradus.insight.verdict_words import Language
 
 
 class Lang(StrEnum):
@@ -28,7 +29,9 @@ def poc(
         typer.Option(metavar="FOLDER", help="Gets report.html, report.json, cost.xlsx, bench/ and cadence/."),
     ] = Path("poc"),
     lang: Annotated[Lang, typer.Option(help="Language of the report.")] = Lang.EN,
-    title: Annotated[str, typer.Option(help="What was searched; the folder's name if empty.")] = "",
+    title: Annotated[
+        str, typer.Option(help="What is searched; the name of the file's folder if empty.")
+    ] = "",
     in_use: Annotated[
         str, typer.Option(metavar="PIPELINE", help="The pipeline in use; the deepest re-ranking if empty.")
     ] = "",
@@ -40,7 +43,8 @@ def poc(
         Path | None, typer.Option(metavar="FILE", help="As decision.kpi: numbers of the business per query.")
     ] = None,
     cadence: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="What gradus cadence wrote; not looked back again.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="What gradus cadence wrote, in place of a back-test of its own."),
     ] = None,
     study: Annotated[
         Path | None, typer.Option(metavar="FOLDER", help="What gradus study noise wrote.")
@@ -62,9 +66,7 @@ def poc(
     print_text(*_told(written.poc, lang.value), *(f"{path} written" for path in written.files))
 
 
-def _told(poc: "Poc", language: str) -> list[str]:
+def _told(poc: "Poc", language: "Language") -> list[str]:
     from gradus.insight.verdict_words import sentences
 
-    if poc.verdict is None:
-        return []
-    return sentences(poc.verdict, "ja" if language == "ja" else "en")
+    return [] if poc.verdict is None else sentences(poc.verdict, language)

@@ -18,7 +18,7 @@ def _sample() -> None:
 
 @sample.command()
 def drawings(
-    folder: Annotated[Path, typer.Argument(help="The folder to write.")] = Path("drawings"),
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder to write.")] = Path("drawings"),
     documents: Annotated[int, typer.Option(min=1, help="How many documents.")] = 4000,
     queries: Annotated[
         int | None, typer.Option(min=1, help="How many queries.", show_default="half as many, at least 60")

@@ -18,7 +18,7 @@ from gradus.settings import Settings
 def search(
     settings: Settings,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a trained model.")],
-    text: Annotated[str | None, typer.Argument(metavar="[QUERY]", help="What to look for.")] = None,
+    text: Annotated[str | None, typer.Argument(metavar="QUERY", help="What to look for.")] = None,
     image: Annotated[Path | None, typer.Option(metavar="FILE", help="A picture to look for.")] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="How many documents.")] = 10,
     factors: Annotated[
@@ -37,7 +37,10 @@ def search(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Search a catalogue by text, by picture, or by both; in the live index where it was built with the model."""
+    """Search a catalogue by text, by picture, or by both.
+
+    The live index answers where it was built with this model; elsewhere every document of the catalogue is compared.
+    """
     from gradus.workflow.searching import search as run
 
     with shown_progress() as progress:

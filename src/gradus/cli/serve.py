@@ -20,7 +20,7 @@ def serve(
         typer.Option(metavar="MODEL", help="Another model, to be compared on the page /compare; repeatable."),
     ] = None,
 ) -> None:
-    """Serve searches over HTTP, with a page for people, and record them and what people do with the results."""
+    """Serve searches over HTTP and on a page for people; record them, and what people do with the results."""
     from gradus.workflow.serving import serve as run
 
     with shown_progress() as progress:
@@ -34,7 +34,11 @@ def key(
     ] = Path("keys.json"),
     scopes: Annotated[
         list[str] | None,
-        typer.Option("--scope", metavar="SCOPE", help="search, feedback, judge or admin; repeatable."),
+        typer.Option(
+            "--scope",
+            metavar="SCOPE",
+            help="search, feedback, judge or admin; repeatable. Without: search and feedback.",
+        ),
     ] = None,
 ) -> None:
     """Make a key for the service and print it; it cannot be read again."""

@@ -39,7 +39,7 @@ def noise(
     swaps: Annotated[float, typer.Option(help="Probability that neighbours change places.")] = 0.2,
     as_json: AsJson = False,
 ) -> None:
-    """How much log is enough: train on judgments made from simulated logs, measure against the truth.
+    """Find out how much log is enough: train on judgments of simulated logs, measure against the truth.
 
     The search's judgments are the truth. Each log has a floor, the model that takes all its clicked pairs for
     equally relevant, and all share a ceiling, the model that knows the true scores.

@@ -21,7 +21,7 @@ _SHOWN = (
 
 def weights(
     functions: Annotated[
-        list[str] | None, typer.Argument(metavar="[FUNCTION]...", help="As in objective.weight: power:2")
+        list[str] | None, typer.Argument(metavar="FUNCTION", help="As in objective.weight: power:2")
     ] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw them: .svg, .png or .pdf.")] = None,
     as_json: AsJson = False,

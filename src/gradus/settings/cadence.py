@@ -22,7 +22,7 @@ class CadenceSettings(Section):
     repeats: int = setting(2, "Windows that models are measured on: the last ones of the log.", minimum=1)
     modes: tuple[str, ...] = setting(
         REFRESHES,
-        "Ways to refresh: full (from scratch), warm (from the old model), queries (alone, likewise).",
+        "Ways to refresh: full (from scratch), warm (from the old model), queries (likewise, training queries alone).",
     )
     share: float = setting(
         0.25,

@@ -98,7 +98,9 @@ class HierarchySettings(Section):
 
     document: str = setting("", "Catalogue column with the category path.")
     separator: str = setting(" > ", "What parts the levels of a path.")
-    query: str = setting("", "Query column with the category path; inferred from its clicks when empty.")
+    query: str = setting(
+        "", "Query column with the category path; inferred from its other evidence when empty."
+    )
     levels: tuple[str, ...] = setting(
         (), "Score of a document that shares the first 1, 2, … levels; evenly spaced up to 1 when empty."
     )
