@@ -73,6 +73,15 @@ def test_numbers_are_compared_as_sizes(features: PairFeatures) -> None:
     assert isnan(of(features, 1, 0)["numbers"])
 
 
+def test_a_digit_that_is_no_number_is_a_word() -> None:
+    # An Ethiopic digit has no decimal value; a Thai one has.
+    queries = Table(["q", "r"], (Field("query"),), {"query": ["፩ socket", "๘ pads"]})
+    empty = Judgments(queries, DOCUMENTS, *(np.zeros(0, int),) * 2, *(np.zeros(0),) * 3, np.zeros(0, object))
+    bare = PairFeatures(None, empty)
+    assert isnan(of(bare, 0, 0)["numbers"])
+    assert of(bare, 1, 0)["near:pads"] == 0
+
+
 def test_a_pairs_own_score_is_left_out(features: PairFeatures) -> None:
     for query in range(2):
         for document in range(3):

@@ -1,5 +1,7 @@
 """Where the cost model's inputs come from."""
 
+import math
+
 import pytest
 
 from gradus.errors import EvaluationError, SettingsError
@@ -50,6 +52,11 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(SettingsError, match=r"cost\.low\.instance_prise is the range of nothing"):
         cost_inputs(CostSettings(low={"instance_prise": 0.1}), SlaSettings())
     with pytest.raises(EvaluationError, match="between its low and its high"):
+        cost_inputs(CostSettings(), SlaSettings(), {"one_throughput": Measured(5, 6, 7)})
+    said = r"cost\.instance_price is 0\.2, .* 0\.12 to 0\.1 does not hold; set cost\.low\.instance_price"
+    with pytest.raises(SettingsError, match=said):
         cost_inputs(CostSettings(high={"instance_price": 0.1}), SlaSettings())
-    with pytest.raises(SettingsError, match="divides by one_throughput"):
+    with pytest.raises(SettingsError, match=r"cost\.months"):
+        cost_inputs(CostSettings(low={"months": math.nan}), SlaSettings())
+    with pytest.raises(SettingsError, match=r"divides by cost\.first_throughput"):
         cost_inputs(CostSettings(low={"first_throughput": 0}), SlaSettings())

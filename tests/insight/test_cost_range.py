@@ -108,6 +108,13 @@ def test_sentences_say_saving_loss_and_what_never_pays() -> None:
     assert "availability of one stage reaches 75 %, less than the 99.9 % asked for" in low
 
 
+def test_where_all_is_free_the_re_ranker_is_no_share_of_it() -> None:
+    prices = ("instance_price", "rerank_price", "training_price", "person_price")
+    assert "0.00 EUR with two, of which 0 % is the re-ranker's part" in said(
+        "en", **dict.fromkeys(prices, 0.0)
+    )
+
+
 def test_money_is_shown_with_three_digits() -> None:
     shown = [show_money(x) for x in (12345.6, -999.6, 12.34, 0.126, math.inf)]
     assert shown == ["12,300", "−1,000", "12.3", "0.13", "∞"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from proof import ALONE, IN_USE, NOISE, WORDS_ONLY, bare, bench, proof, verdict
+from proof import ALONE, IN_USE, NOISE, SLA, WORDS_ONLY, bare, bench, proof, verdict
 from test_poc_words import NAMES
 from test_report import Page
 from two_systems import CELL, METRIC
@@ -20,7 +20,9 @@ from gradus.insight.cost_words import show_money
 from gradus.insight.poc import Poc
 from gradus.insight.poc_page import render_poc, write_poc
 from gradus.insight.poc_words import WORDS
+from gradus.insight.verdict import Pipeline, decide
 from gradus.insight.verdict_words import Language, headline
+from gradus.settings import DecisionSettings
 
 SECTIONS = [
     "quality",
@@ -218,6 +220,40 @@ def test_a_lone_query_has_no_interval_and_no_broken_place() -> None:
         bench=replace(full, pipelines=(replace(full.pipelines[0], cells={CELL: lone}), *full.pipelines[1:]))
     )
     assert "nan" not in re.sub(r"data:[^\"]*", "", render_poc(poc)).casefold().replace("finance", "")
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.02])
+def test_a_candidate_that_changes_nothing_has_a_place(margin: float) -> None:
+    values = np.random.default_rng(0).beta(3, 1.5, 200)
+    same = decide(
+        [Pipeline(ALONE, 0, values)], Pipeline(IN_USE, 100, values), DecisionSettings(margin=margin), SLA
+    )
+    html = render_poc(proof(verdict=same))
+    (zero,) = re.findall(r'class="track" style="--limit:[\d.]+%;--zero:([\d.]+)%"', html)
+    assert f'<i class="dot {same.overall.alone.state}" style="left:{zero}%"></i>' in html
+
+
+def test_a_metric_without_values_leads_no_page() -> None:
+    asked = DecisionSettings(metric="KendallTau", margin=0.02)
+    full = replace(bench(), metrics=("KendallTau", METRIC, "R@10"))
+    html = render_poc(proof(bench=full, decision=asked))
+    assert f'<figure class="view" data-name="{METRIC}" data-lead>' in html
+    assert html.count(" data-lead>") == 1
+
+
+def test_values_of_the_data_are_not_translated() -> None:
+    values = np.random.default_rng(0).beta(3, 1.5, 400)
+    half = np.arange(400) % 2 == 1
+    labels = {
+        "traffic": np.where(half, "tail", "head").tolist(),
+        "part": np.where(half, "head", "other").tolist(),
+    }
+    told = decide(
+        [Pipeline(ALONE, 0, values)], Pipeline(IN_USE, 100, values), DecisionSettings(), SLA, labels
+    )
+    page = page_of(proof(verdict=told), "ja")
+    named = {row[0].strip() for row in page.rows if row}
+    assert {"高頻度検索頻度", "低頻度検索頻度", "headpart", "その他part"} <= named
 
 
 def test_the_same_proof_is_the_same_file(tmp_path: Path) -> None:

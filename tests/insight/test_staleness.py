@@ -154,6 +154,17 @@ def test_a_mode_that_alone_loses_too_much_never_holds() -> None:
     assert cheapest(plans[1:]) is None
 
 
+def test_a_mode_measured_on_one_query_holds_nothing() -> None:
+    """One query, whatever it is drawn with, says the same in every resample: no spread is no proof."""
+    many = {f"q{n}": 0.5 for n in range(30)}
+    readings = [Reading(FRESH, 0, many), Reading("1", 0, many), Reading("2", 0, many)]
+    losses = measure_losses([*readings, Reading("warm", 0, {"q0": 0.5})], samples=50)
+    assert losses.queries.tolist() == [30, 30, 1]
+    _, (full, warm) = plan([FULL, Refresh("warm", losses.interval("warm"), 1.0, 0)], [1, 2], losses, 0.02)
+    assert (full.every, full.loss.n) == (2, 30)
+    assert (warm.every, warm.loss.n) == (0, 1)
+
+
 def test_no_cadence_is_longer_than_what_was_measured() -> None:
     _, (full,) = plan([FULL], [1, 3], sure(age_1=0.0, age_3=0.0), 0.02)
     assert full.every == 3
@@ -203,6 +214,8 @@ def test_it_says_what_was_found_and_what_could_not_be_told() -> None:
     assert doubtful.sentences()[1] == (
         "No cadence is sure to keep the loss within 2 %; by the mean alone, queries every 2 weeks would."
     )
+    one = cadence(Interval(0.002, np.nan, np.nan, 1), HELD)
+    assert "0.2 % of nDCG@10 a week (95 % interval – to –)" in one.sentences()[0]
     partial = replace(doubtful, plans=(replace(HELD[0], mode="queries"),)).sentences()[1]
     assert "queries, every 4 weeks, with a full training every 8 weeks" in partial
 

@@ -121,7 +121,12 @@ def test_too_few_queries_decide_nothing_however_clear_they_look() -> None:
 
 def test_a_reference_that_finds_nothing_decides_nothing() -> None:
     nothing = Pipeline("two", 100, np.zeros(N))
-    assert decide([Pipeline("one", 0, np.ones(N))], nothing, RULE, FREE).overall.action == "undecided"
+    got = decide([Pipeline("one", 0, np.ones(N))], nothing, RULE, FREE).overall
+    assert got.action == "undecided"
+    # More queries of the same kind would find nothing either.
+    assert got.alone.missing == (None, None)
+    few = decide([Pipeline("one", 0, np.ones(N))], nothing, replace(RULE, queries=N + 7), FREE).overall
+    assert few.alone.missing == (7, 7)
 
 
 @settings(max_examples=20, deadline=None)

@@ -93,6 +93,15 @@ def test_too_few_queries_are_said_to_be_too_few() -> None:
     assert "評価済みクエリ400件は、判断に必要な500件に足りません" in sentences(found, "ja")[0]
 
 
+def test_a_mean_of_nothing_has_no_share_to_lose() -> None:
+    found = decide(
+        [Pipeline("", 0, REFERENCE)], Pipeline("", 1000, np.zeros(N)), DecisionSettings(), SlaSettings()
+    )
+    why = "the pipeline in use has no mean above 0 of which a share could be lost"
+    assert sentences(found)[0] == f"Not enough evidence: {why}."
+    assert "平均が0以下" in sentences(found, "ja")[0]
+
+
 def test_the_evidence_has_the_numbers_of_the_finding() -> None:
     found = verdict(-0.1, -0.1)
     result = found.overall.alone.result
@@ -153,5 +162,6 @@ def test_segments_are_summed_up_where_they_agree_and_named_where_not() -> None:
 
 def test_numbers_as_people_write_them() -> None:
     assert [show_percent(0.01), show_percent(0.015), show_percent(0.01, "ja")] == ["1 %", "1.5 %", "1%"]
+    assert [show_percent(-0.0001), show_percent(-0.015)] == ["0 %", "−1.5 %"]
     assert [show_change(-0.0123), show_change(0.5), show_change(0)] == ["−1.2 %", "+50.0 %", "0.0 %"]
     assert [show_change(float("-inf")), show_change(float("inf"))] == ["−∞", "∞"]

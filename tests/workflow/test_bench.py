@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from dataclasses import replace
+from math import nan
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +13,9 @@ from tiny_shop import answer, failure, make_shop, output, read, write
 
 pytest.importorskip("lightgbm")
 
+from gradus.evaluation.bootstrap import Interval
 from gradus.evaluation.results import read_evaluation
-from gradus.insight.bench import read_bench
+from gradus.insight.bench import CellSummary, read_bench
 from gradus.settings import read_settings
 from gradus.workflow import bench_models
 from gradus.workflow.bench import all_metrics, bench
@@ -135,6 +138,8 @@ def test_segments_costs_facts_and_times(shop: Path) -> None:
     assert plain.costs.index_bytes == 24 * 16 * 4
     assert plain.costs.training_seconds > 0
     assert plain.costs.training_cpu_seconds > 0
+    assert theirs.costs.training_seconds is theirs.costs.embedding_seconds is None
+    assert both.costs.training_seconds is both.costs.embedding_seconds is None
     assert plain.costs.reranker_bytes == theirs.costs.index_bytes == 0
     assert hybrid.costs.index_bytes > plain.costs.index_bytes
     assert reranked.costs.reranker_bytes > 0
@@ -228,12 +233,24 @@ def test_the_command(copy: Path) -> None:
     said = output("bench", str(copy / "pipelines.toml"), "--out", str(copy / "out"))
     quality, times = (line for line in said.splitlines() if line.startswith("Theirs "))
     assert quality.split("  ")[-1].strip() == "1.000 [1.000, 1.000]"
-    assert times.count("–") == 5
+    # Five times of queries, and what training and embedding took.
+    assert times.count("–") == 7
     assert f"{copy / 'out/results.json'} written" in said
     found = answer("bench", str(copy / "pipelines.toml"), "--out", str(copy / "out"))
     assert found == json.loads((copy / "out/results.json").read_text())
     (copy / "pipelines.toml").write_text('[first.x]\nkind = "run"\n')
     assert "[first.x]: run needs the key run" in failure("bench", str(copy / "pipelines.toml"))
+
+
+def test_a_query_alone_is_shown_without_an_interval(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = read_bench(shop / "out")
+    for values, shown in (((0.5, nan, nan), "0.500"), ((nan, nan, nan), "–")):
+        lone = CellSummary(1, 9, {found.metrics[0]: Interval(*values, 1)})
+        plain = replace(found.pipelines[0], cells={"in-domain": lone})
+        made_up = replace(found, pipelines=(plain,))
+        monkeypatch.setattr("gradus.workflow.bench.bench", lambda *_, found=made_up, **__: found)
+        row = next(line for line in output("bench", "any.toml").splitlines() if line.startswith("Plain "))
+        assert row.split() == ["Plain", shown]
 
 
 def test_the_encoder_is_timed_where_only_the_reranker_reads_it(
@@ -265,10 +282,18 @@ vectors = "other"
 """
     more = more.replace('"runs/other"', '"runs/other"\n' + text.partition('"runs/plain"\n')[2].strip())
     (copy / "pipelines.toml").write_text(text + more)
-    bench(copy / "pipelines.toml", copy / "timed")
+    found = bench(copy / "pipelines.toml", copy / "timed")
     # A query of either pipeline is encoded once by the first stage; of the second, once more.
     assert len(encoded["plain"]) == 2 * len(encoded["other"]) > 0
     assert {*encoded["plain"], *encoded["other"]} == {1}
+    # That it must be kept, trained and have embedded the catalogue is the second pipeline's burden too.
+    own, other = (result.costs for result in found.pipelines[-2:])
+    assert own.index_bytes == other.index_bytes == 24 * 16 * 4
+    assert other.model_bytes == 2 * own.model_bytes
+    # The same model under two names, so the same trees.
+    assert other.reranker_bytes == own.reranker_bytes + own.index_bytes
+    assert other.embedding_seconds > own.embedding_seconds
+    assert found.pipelines[0].costs.model_bytes == own.model_bytes
 
 
 def test_metrics_and_what_shows_their_holes() -> None:

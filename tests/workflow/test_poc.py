@@ -1,6 +1,8 @@
 """A proof of concept of a small shop: who stands against whom, what is decided, and what is not done twice."""
 
 import json
+import math
+import os
 import re
 from pathlib import Path
 
@@ -20,11 +22,11 @@ from gradus.insight.bench import Bench, Costs, PipelineResult
 from gradus.insight.cadence import Plan, Refresh
 from gradus.insight.cadence_result import Age, Cadence
 from gradus.insight.latency import Latency
-from gradus.settings import DecisionSettings, Settings, SlaSettings
+from gradus.settings import DecisionSettings, Settings, SlaSettings, read_settings
 from gradus.settings.pipelines import PipelineSettings
 from gradus.workflow import poc as module
 from gradus.workflow.poc import Asked, prove
-from gradus.workflow.poc_decision import contest, give_verdict, measured_costs
+from gradus.workflow.poc_decision import contest, give_verdict, measured_costs, values_by_query
 
 FIRST, GRADED = PipelineSettings("first", "a"), PipelineSettings("graded", "b")
 SHALLOW = PipelineSettings("graded + 20", "b", "lambdamart", 20)
@@ -53,6 +55,11 @@ def test_names_that_make_no_decision_are_refused() -> None:
     for in_use, candidates in (("first", []), ("a + 100", ["graded + 20"])):
         with pytest.raises(SettingsError, match="nothing stands against"):
             contest([FIRST, GRADED, SHALLOW, DEEP], in_use, candidates)
+    # None that was named is left out without a word.
+    for idle in (DEEP_TOO.name, GRADED.name):
+        with pytest.raises(SettingsError, match=f"'{re.escape(idle)}' cannot be a candidate"):
+            contest([FIRST, GRADED, DEEP, DEEP_TOO], DEEP.name, [idle, FIRST.name])
+    assert contest([FIRST, DEEP], DEEP.name, [FIRST.name, FIRST.name]) == (DEEP, [FIRST])
 
 
 def measured(name: str, cells: dict[str, dict[str, float]]) -> Evaluation:
@@ -68,7 +75,7 @@ def measured(name: str, cells: dict[str, dict[str, float]]) -> Evaluation:
 
 
 def result(
-    name: str, declaration: dict[str, object], per_core: float | None, **costs: float
+    name: str, declaration: dict[str, object], per_core: float | None, **costs: float | None
 ) -> PipelineResult:
     times = None
     if per_core is not None:
@@ -117,6 +124,13 @@ def test_a_query_of_two_cells_counts_once_and_cells_are_segments() -> None:
         give_verdict(asked[0], evaluations | theirs_alone, *asked[2:], DecisionSettings(), SlaSettings())
 
 
+def test_a_query_counts_with_the_values_that_it_has() -> None:
+    first, second = {"a": 0.2, "b": math.nan, "c": 0.6}, {"c": 0.8, "b": 0.5, "d": math.nan}
+    ids, values = values_by_query(measured("x", {"in-domain": first, "novel-document": second}))
+    assert ids == ["a", "b", "c", "d"]
+    assert values["nDCG@10"].tolist() == pytest.approx([0.2, 0.5, (0.6 + 0.8) / 2, math.nan], nan_ok=True)
+
+
 def test_measured_costs_are_arithmetic() -> None:
     declared = {"first": {"a": {"kind": "model"}}}
     in_use = result(
@@ -136,6 +150,12 @@ def test_measured_costs_are_arithmetic() -> None:
         "one_training_hours": 1, "one_embedding_hours": 0, "two_training_hours": 2,
         "two_embedding_hours": 0.1, "rerank_training_hours": 0.5,
     }  # fmt: skip
+    # What a given run took is not known, and no zero.
+    theirs = result("theirs", {}, None, training_seconds=None, embedding_seconds=None)
+    assert (
+        not {"one_training_hours", "one_embedding_hours"}
+        & measured_costs(bench_of(in_use, theirs), in_use, theirs).keys()
+    )
     # Without the first stage alone, the re-ranker's share cannot be told.
     assert "rerank_throughput" not in measured_costs(bench_of(in_use, alone), in_use, alone)
 
@@ -159,7 +179,10 @@ def test_everything_is_written(shop: Path) -> None:
     # Of the first stages alone, the last one of the file.
     assert [each["name"] for each in found["verdict"]["overall"]["findings"]] == ["Both"]
     assert {link["kpi"] for link in found["links"]} == {"sales"}
-    assert found["money"]["inputs"]["one_training_hours"]["source"] == "measured"
+    sources = {name: entry["source"] for name, entry in found["money"]["inputs"].items()}
+    # What it took to make the run that is part of "Both", nobody knows.
+    assert sources["one_training_hours"] == "default: assumed, not measured"
+    assert sources["two_training_hours"] == sources["two_embedding_hours"] == "measured"
     assert {gap["part"] for gap in found["gaps"]} == {"cadence", "evidence", "noise"}
     assert (out / "report.html").read_text("utf-8").startswith("<!doctype html>")
     assert (out / "cost.xlsx").exists() or (out / "cost.csv").exists()
@@ -192,12 +215,15 @@ def test_what_is_finished_is_not_measured_again(shop: Path) -> None:
 def test_the_command_speaks_either_language(shop: Path) -> None:
     arguments = ("poc", str(shop / "pipelines.toml"), "--out", str(shop / "poc"))
     assert "クエリ" in output(*arguments, "--lang", "ja", "--title", "部品")
+    report = json.loads((shop / "poc" / "report.json").read_text("utf-8"))
+    assert "--lang ja --title '部品'" in report["commands"][0]
     page = (shop / "poc" / "report.html").read_text("utf-8")
     assert '<html lang="ja">' in page
     assert "部品 · Gradus</title>" in page
     found = answer(*arguments, "--candidate", "Plain")
     assert found["verdict"]["overall"]["findings"][0]["name"] == "Plain"
     assert "--candidate Plain" in found["commands"][0]
+    assert "--lang" not in found["commands"][0]
 
 
 def test_mistakes_are_found_before_anything_is_measured(shop: Path, tmp_path: Path) -> None:
@@ -206,6 +232,7 @@ def test_mistakes_are_found_before_anything_is_measured(shop: Path, tmp_path: Pa
     assert "no pipeline 'Nobody'" in failure(*arguments, "--in-use", "Nobody")
     assert "kpi.csv" in failure(*arguments, "--kpi", str(tmp_path / "kpi.csv"))
     assert "cadence.json" in failure(*arguments, "--cadence", str(tmp_path))
+    assert "noise.json holds no study" in failure(*arguments, "--study", str(tmp_path))
     settings = (shop / "gradus.toml").read_text("utf-8")
     for name, text in (
         ("MAP", "decision.metric is 'MAP'"),
@@ -245,5 +272,21 @@ def test_a_back_test_runs_once_and_its_refusal_is_no_failure(
         (shop / "log.csv").write_text("query,doc_id\nred,red-bolt\n")
         prove(shop / "pipelines.toml", shop / "poc")
         assert len(asked) == 3
+        # So is another catalogue; one that was only touched is taken for another.
+        catalog = read_settings(shop).resolve(read_settings(shop).catalog.path)
+        os.utime(catalog)
+        prove(shop / "pipelines.toml", shop / "poc")
+        assert len(asked) == 4
     finally:
         settings.write_text(text, encoding="utf-8")
+
+
+def test_a_verdict_that_cannot_be_given_is_a_gap(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise EvaluationError("no split in common")
+
+    monkeypatch.setattr(module, "give_verdict", refuse)
+    poc = prove(shop / "pipelines.toml", shop / "poc", Asked(kpi=shop / "kpi.csv")).poc
+    gaps = {gap.part: gap.reason for gap in poc.gaps}
+    assert gaps["verdict"] == "no split in common"
+    assert {"cost", "examples", "kpi"} <= gaps.keys()

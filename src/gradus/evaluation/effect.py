@@ -15,7 +15,8 @@ class PairedEffect:
     """The size of a paired difference.
 
     Attributes:
-        relative: mean(a) / mean(b) − 1; NaN where mean(b) is not above 0, as are its ends.
+        relative: mean(a) / mean(b) − 1; NaN where mean(b) is not above 0 or there are fewer than two queries, as are
+            its ends.
         relative_low: Lower end of its 95 % interval.
         relative_high: Upper end.
         d_z: Cohen's d of the paired differences: their mean in units of their standard deviation, which does

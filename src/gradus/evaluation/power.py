@@ -3,27 +3,6 @@
 import math
 from statistics import NormalDist
 
-_NORMAL = NormalDist()
-
-
-def decision_power(n: float, gap: float, deviation: float, confidence: float = 0.95) -> float:
-    """Chance that n queries decide, one way or the other, on which side of its margin a difference lies.
-
-    With z = Φ⁻¹(confidence) and e = deviation / √n, the sum of Φ(gap / e − z) and Φ(−gap / e − z): the chances
-    that the lower bound ends above the margin and that the upper one ends below (normal approximation).
-
-    Args:
-        n: Number of queries.
-        gap: True distance from the margin: relative difference + margin.
-        deviation: Standard deviation over queries, as `Relative.deviation`.
-        confidence: Of each bound.
-    """
-    z = _NORMAL.inv_cdf(confidence)
-    if deviation == 0:
-        return 1.0 if gap else 0.0
-    reach = gap * math.sqrt(n) / deviation
-    return _NORMAL.cdf(reach - z) + _NORMAL.cdf(-reach - z)
-
 
 def queries_needed(gap: float, deviation: float, confidence: float = 0.95, power: float = 0.8) -> float:
     """Number of queries with which a decision is expected with the given power.
@@ -42,6 +21,7 @@ def queries_needed(gap: float, deviation: float, confidence: float = 0.95, power
         return 2.0
     if not abs(gap) > 0:
         return math.inf
-    root = (_NORMAL.inv_cdf(confidence) + _NORMAL.inv_cdf(power)) * deviation / gap
+    normal = NormalDist()
+    root = (normal.inv_cdf(confidence) + normal.inv_cdf(power)) * deviation / gap
     n = root * root
     return max(2.0, float(math.ceil(n))) if math.isfinite(n) else math.inf

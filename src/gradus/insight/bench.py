@@ -38,10 +38,12 @@ class Costs:
     Attributes:
         index_bytes: What is searched: vectors, postings.
         model_bytes: The encoders' files.
-        reranker_bytes: The re-ranker, and what it keeps of each document beside the first stage's own.
+        reranker_bytes: The re-ranker, and what it keeps of each document beside the first stage's own; the vectors of a
+            model that only the re-ranker reads, whose files, training and embedding are in the other figures.
         training_seconds: Training of the models, by the clock; `None` where that was not measured.
         training_cpu_seconds: The same in processor time; `None` too where a training was interrupted.
-        embedding_seconds: Embedding the whole catalogue, by the clock; extrapolated from a sample of documents.
+        embedding_seconds: Embedding the whole catalogue, by the clock; extrapolated from a sample of documents; `None`
+            where that was not measured.
         embedding_cpu_seconds: The same in processor time.
         fitting_seconds: Fitting the re-ranker, the first stage's lists included.
         fitting_cpu_seconds: The same in processor time.
@@ -52,8 +54,8 @@ class Costs:
     reranker_bytes: int = 0
     training_seconds: float | None = 0.0
     training_cpu_seconds: float | None = 0.0
-    embedding_seconds: float = 0.0
-    embedding_cpu_seconds: float = 0.0
+    embedding_seconds: float | None = 0.0
+    embedding_cpu_seconds: float | None = 0.0
     fitting_seconds: float = 0.0
     fitting_cpu_seconds: float = 0.0
 
@@ -104,8 +106,8 @@ class Bench:
         metrics: All metrics, the leading one first.
         seed: Seed of re-rankers and of the order of timing.
         timing: How times were taken: queries, clients, documents in the index, documents returned.
-        peak_bytes: The most memory the process held while times were taken, all pipelines loaded; `None` where no
-            times were taken or the system does not say.
+        peak_bytes: The most memory that the process held until times were taken, all pipelines loaded, with what it
+            trained and measured before; `None` where no times were taken or the system does not say.
         pipelines: In the order of the file.
     """
 

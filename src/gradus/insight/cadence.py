@@ -188,14 +188,15 @@ def plan(
     """
     places = [losses.arms.index(str(age)) for age in ages]
     mean, draws = slope(ages, losses.mean[places]), slope(ages, losses.draws[:, places])
-    queries, horizon = int(losses.queries[places].min()), max(ages)
+    aged, horizon = int(losses.queries[places].min()), max(ages)
     full = next(refresh for refresh in refreshes if refresh.mode == "full")
     plans = []
     for refresh in refreshes:
-        own, own_draws = 0.0, np.zeros(len(draws))
+        own, own_draws, queries = 0.0, np.zeros(len(draws)), aged
         if refresh is not full:
             place = losses.arms.index(refresh.mode)
             own, own_draws = float(losses.mean[place]), losses.draws[:, place]
+            queries = min(aged, int(losses.queries[place]))
         # Refreshed no sooner than a full one is due, a mode would never be used.
         every = range(1, horizon + (refresh is full))
         loss = {c: interval(own + float(mean) * c, own_draws + draws * c, queries) for c in every}
@@ -211,7 +212,7 @@ def plan(
             seconds = (full.cpu_seconds + between * refresh.cpu_seconds) / horizon
             documents = (full.documents + between * refresh.documents) / horizon
         plans.append(Plan(refresh.mode, held, estimate, loss[held or 1], seconds, documents))
-    return interval(float(mean), draws, queries), tuple(plans)
+    return interval(float(mean), draws, aged), tuple(plans)
 
 
 def cheapest(plans: Sequence[Plan]) -> Plan | None:

@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import asdict, dataclass
-from math import isnan, nan
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any
 
 from gradus.errors import EvaluationError
 from gradus.evaluation.bootstrap import Interval
 from gradus.files import atomic_file
+from gradus.insight.bench import plain
 from gradus.insight.cadence import Plan, Refresh, cheapest
 
 FILE = "cadence.json"
@@ -71,7 +72,7 @@ class Cadence:
     def as_dict(self) -> dict[str, Any]:
         """For JSON: every attribute, `goes_stale` and `chosen`; what is not a number is null."""
         chosen = None if self.chosen is None else asdict(self.chosen)
-        found: dict[str, Any] = _plain(asdict(self) | {"goes_stale": self.goes_stale, "chosen": chosen})
+        found: dict[str, Any] = plain(asdict(self) | {"goes_stale": self.goes_stale, "chosen": chosen})
         return found
 
     def sentences(self) -> list[str]:
@@ -148,19 +149,13 @@ def _more(cadence: Cadence) -> str:
 
 
 def _share(value: float) -> str:
+    if not isfinite(value):
+        return "–"
     return f"{100 * value:.2g} %" if abs(value) < 0.0995 else f"{100 * value:.0f} %"
 
 
 def _count(number: int, unit: str) -> str:
     return unit if number == 1 else f"{number} {unit}s"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return None if isinstance(value, float) and isnan(value) else value
 
 
 def _numbers(values: dict[str, Any]) -> dict[str, Any]:

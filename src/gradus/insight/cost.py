@@ -48,7 +48,7 @@ class Input:
         if not 0 <= self.low <= self.value <= self.high < math.inf:
             raise EvaluationError(
                 f"a cost input lies between its low and its high value, which are 0 or more, but {self.value:g} "
-                f"{self.unit} ({self.source}) has {self.low:g} and {self.high:g}; give it cost.low and cost.high"
+                f"{self.unit} ({self.source}) has {self.low:g} and {self.high:g}"
             )
 
 

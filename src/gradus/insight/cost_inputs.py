@@ -81,8 +81,9 @@ def cost_inputs(
             first of two stages is as for the one stage.
 
     Raises:
-        EvaluationError: A measured figure that the model does not know, or a range without its value inside.
-        SettingsError: `[cost.low]` or `[cost.high]` has an unknown key, or a divisor can be 0.
+        EvaluationError: A measured figure that the model does not know, or an interval without its value inside.
+        SettingsError: `[cost.low]` or `[cost.high]` has an unknown key or leaves its value outside, or a divisor can
+            be 0.
     """
     figures = dict(measured or {})
     for name in figures:
@@ -97,7 +98,8 @@ def cost_inputs(
         inputs[name] = Input(figure.value, low, high, _SOURCES[TWINS.get(name, name)].unit, "measured")
     for name in _DIVISORS:
         if name in inputs and inputs[name].low == 0:
-            raise SettingsError(f"the cost model divides by {name}, which must not come down to 0")
+            setting = _SOURCES[TWINS.get(name, name)].setting
+            raise SettingsError(f"the cost model divides by {setting}, whose low value must be above 0")
     return inputs
 
 
@@ -140,6 +142,11 @@ def _from_settings(source: _Source, cost: CostSettings, sla: SlaSettings) -> Inp
         high = min(high, 1.0)
     if section == "cost":
         low, high = cost.low.get(name, low), cost.high.get(name, high)
+        if not 0 <= low <= value <= high < math.inf:
+            raise SettingsError(
+                f"cost.{name} is {value:g}, which its range of {low:g} to {high:g} does not hold; set cost.low.{name} and "
+                f"cost.high.{name} around it"
+            )
     default = value == getattr(type(settings)(), name)
     return Input(value, low, high, source.unit, f"default: {source.default}" if default else "gradus.toml")
 

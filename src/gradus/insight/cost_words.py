@@ -200,6 +200,8 @@ def cost_sentences(
         language: English or Japanese.
     """
     words, saving, payback = TEMPLATES[language], spreads["saving"], spreads["payback"]
+    # Where two stages cost nothing, so does the re-ranker.
+    share = values["rerank_share"] if math.isfinite(values["rerank_share"]) else 0.0
     total, ends = values["saving"], [show_money(saving.low), show_money(saving.high)]
     if total < 0:
         ends = [show_money(-saving.high), show_money(-saving.low)]
@@ -208,7 +210,7 @@ def cost_sentences(
             one=show_money(values["one_month"]),
             two=show_money(values["two_month"]),
             currency=currency,
-            share=show_percent(values["rerank_share"], language),
+            share=show_percent(share, language),
         ),
         words["loss" if total < 0 else "saving"].format(
             months=f"{months:g}",

@@ -35,8 +35,8 @@ def cost_view(poc: Poc, language: Language) -> dict[str, Any]:
             w[f"cost_{stage}"],
             show_money(v[f"{stage}_month"]),
             [
-                (w[name], show_money(v[line]), round(100 * v[line] / top, 2), place)
-                for place, (name, *of) in enumerate(lines[:-1])
+                (w[name], show_money(v[line]), round(100 * v[line] / top, 2), number)
+                for number, (name, *of) in enumerate(lines[:-1])
                 if (line := of[stage == "two"])
             ],
         )
@@ -117,4 +117,4 @@ def _months(value: float, w: Mapping[str, str]) -> str:
 
 
 def _share(value: float, language: Language) -> str:
-    return show_percent(value, language).replace("-", "−") if math.isfinite(value) else "∞"
+    return show_percent(value, language) if math.isfinite(value) else "∞"

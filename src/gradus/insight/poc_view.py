@@ -22,7 +22,7 @@ from gradus.insight.poc_parts import (
     why_view,
 )
 from gradus.insight.poc_scale import place, steps
-from gradus.insight.poc_words import WORDS, label
+from gradus.insight.poc_words import WORDS, label, segment_label
 from gradus.insight.verdict import Answer, Finding, Verdict
 from gradus.insight.verdict_words import Language, headline, sentences, show_change, show_percent
 from gradus.judgments.split import CELLS
@@ -66,13 +66,12 @@ def view_of(poc: Poc, language: Language) -> View:
 
 def _named(verdict: Verdict, language: Language) -> Verdict:
     """The verdict with segments called as people call them."""
-    return replace(
-        verdict,
-        segments=tuple(
-            replace(answer, kind=label(answer.kind, language), segment=label(answer.segment, language))
-            for answer in verdict.segments
-        ),
-    )
+    segments = [
+        replace(answer, kind=kind, segment=segment)
+        for answer in verdict.segments
+        for kind, segment in [segment_label(answer.kind, answer.segment, language)]
+    ]
+    return replace(verdict, segments=tuple(segments))
 
 
 def _tiles(poc: Poc, verdict: Verdict, language: Language) -> list[View]:
@@ -144,7 +143,9 @@ def _margin(verdict: Verdict, language: Language) -> View:
     for finding in verdict.overall.findings:
         ends += [e for e in (finding.result.low, finding.result.high) if math.isfinite(e)]
     low, high = min(ends), max(ends)
-    low, high = low - 0.06 * (high - low), high + 0.06 * (high - low)
+    # All is 0 where no margin is given and nothing differs.
+    room = 0.06 * (high - low) or 0.01
+    low, high = low - room, high + room
     rows = [_range_row(finding, low, high, language) for finding in verdict.overall.findings]
     return {
         "rows": rows,
@@ -196,7 +197,7 @@ def _quality(poc: Poc) -> View:
         "cells": cells,
         "counts": counts,
         "metrics": metrics,
-        "lead": poc.decision.metric if poc.decision.metric in metrics else poc.bench.metrics[0],
+        "lead": poc.decision.metric if poc.decision.metric in metrics else next(iter(metrics), ""),
     }
 
 

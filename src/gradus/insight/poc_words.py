@@ -17,7 +17,6 @@ WORDS: dict[Language, dict[str, str]] = {
         "queries": "Queries",
         "documents": "Documents",
         # The sections, as the contents name them.
-        "verdict": "Verdict",
         "quality": "Quality",
         "latency": "Latency",
         "cost": "Cost",
@@ -264,7 +263,6 @@ WORDS: dict[Language, dict[str, str]] = {
         "to": "〜",
         "queries": "クエリ",
         "documents": "文書",
-        "verdict": "判定",
         "quality": "品質",
         "latency": "応答時間",
         "cost": "費用",
@@ -511,7 +509,17 @@ LABELS: dict[Language, Mapping[str, str]] = {
 }
 """Language → kind of segment or segment → what a person reads, where that is another word."""
 
+_KINDS = ("split", "traffic", "judged", "input", "language")
+"""Kinds of segments whose segments are named here; all others are fields of the queries."""
+
 
 def label(name: str, language: Language) -> str:
-    """What a person reads for a segment or its kind; names of data stay as they are."""
+    """What a person reads for a cell of the split or a band of traffic."""
     return LABELS[language].get(name, name)
+
+
+def segment_label(kind: str, segment: str, language: Language) -> tuple[str, str]:
+    """What a person reads for a kind of segment and a segment; names of data stay as they are."""
+    if kind in _KINDS:
+        return label(kind, language), label(segment, language)
+    return kind, label(segment, language) if segment == "other" else segment

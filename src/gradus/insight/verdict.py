@@ -46,7 +46,9 @@ class Pipeline:
 
 
 class Missing(NamedTuple):
-    """How many more judged queries a decision is expected to need; `None` where more than a million.
+    """How many more judged queries a decision is expected to need.
+
+    `None` where more than a million, or where enough were asked and the pipeline in use has no mean above 0.
 
     Attributes:
         as_measured: If the true difference is the measured one.
@@ -254,7 +256,7 @@ def _missing(result: NonInferiority, decision: DecisionSettings, tests: int) -> 
 
     def more(gap: float) -> int | None:
         if not math.isfinite(result.deviation):
-            return max(decision.queries - result.n, 1)
+            return decision.queries - result.n if result.n < decision.queries else None
         total = max(queries_needed(gap, result.deviation, confidence, decision.power), decision.queries)
         return max(int(total) - result.n, 1) if total - result.n <= _LARGEST else None
 

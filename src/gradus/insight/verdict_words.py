@@ -23,6 +23,7 @@ TEMPLATES: dict[Language, dict[str, str]] = {
         "breaks": "It is shown to lose more than the margin of {margin}.",
         "open": "Whether it loses more than the margin of {margin} is open: {missing}.",
         "more": "about {count} more judged queries are needed to decide it with a chance of {power}",
+        "no_ratio": "the pipeline in use has no mean above 0 of which a share could be lost",
         "endless": "it lies so near to the margin that no affordable number of queries decides",
         "equal": "; {count} more if the two are equally good",
         "too_few": "{queries} judged queries are fewer than the {least} that a verdict needs: {missing}",
@@ -49,6 +50,7 @@ TEMPLATES: dict[Language, dict[str, str]] = {
         "breaks": "低下が許容差{margin}より大きいことが示されました。",
         "open": "低下が許容差{margin}を超えるかどうかは未確定です。{missing}。",
         "more": "{power}の確率で決着するには、評価済みクエリがあと約{count}件必要です",
+        "no_ratio": "現行の構成の平均が0以下のため、失われる割合を求められません",
         "endless": "許容差にきわめて近く、現実的なクエリ数では決着しません",
         "equal": "(両者が同等であれば、あと約{count}件)",
         "too_few": "評価済みクエリ{queries}件は、判断に必要な{least}件に足りません。{missing}",
@@ -87,8 +89,8 @@ def sentences(verdict: Verdict, language: Language = "en") -> list[str]:
 
 
 def show_percent(share: float, language: Language = "en") -> str:
-    """A share as percent, one decimal, without a sign."""
-    return _percent(f"{100 * share:.1f}".removesuffix(".0"), language)
+    """A share as percent, one decimal, with a sign only below 0."""
+    return _percent(signs(f"{100 * share:.1f}".removesuffix(".0")), language)
 
 
 def show_change(share: float, language: Language = "en") -> str:
@@ -148,7 +150,7 @@ def _lacking(answer: Answer, finding: Finding, verdict: Verdict, language: Langu
 def _more(finding: Finding, missing: Missing, power: float, language: Language) -> str:
     words = TEMPLATES[language]
     if missing.as_measured is None:
-        text = words["endless"]
+        text = words["no_ratio" if math.isnan(finding.result.relative) else "endless"]
     else:
         count = show_count(missing.as_measured)
         text = words["more"].format(count=count, power=show_percent(power, language))

@@ -85,9 +85,8 @@ def train_missing(folder: Path, settings: Settings, data: Data, progress: Progre
         return record
     resume = (folder / "checkpoint").exists()
     if not resume:
-        shutil.rmtree(
-            folder / "model", ignore_errors=True
-        )  # of a training that was stopped before its checkpoint
+        # What is there is of a training that was stopped before its checkpoint.
+        shutil.rmtree(folder / "model", ignore_errors=True)
     _write_record(Record(fingerprint), folder / RECORD)
     with Stopwatch() as watch:
         summary = train(settings, folder, resume=resume, progress=progress, data=data)

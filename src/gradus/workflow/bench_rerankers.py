@@ -1,6 +1,6 @@
 """The re-rankers of a bench: LambdaMART, fitted to a first stage, and cross-encoders."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from gradus.insight.bench import Costs
 from gradus.insight.latency import Stopwatch
 from gradus.settings.pipelines import PipelineSettings
 from gradus.training.optimizer import device_of
+from gradus.workflow.bench_models import BenchModel
 from gradus.workflow.bench_stages import FirstStages, digest_of
 
 Rows = NDArray[np.int64]
@@ -97,6 +98,10 @@ class Rerankers:
             fitting_seconds=watch.seconds,
             fitting_cpu_seconds=watch.cpu_seconds,
         )
+        other = self._other_model(pipeline)
+        if other is not None:
+            takes = other.costs
+            costs += replace(takes, index_bytes=0, reranker_bytes=takes.index_bytes)
         return Fitted(model, costs, {"trees": kept, "importance": model.importance()})
 
     def live(self, pipeline: PipelineSettings, trees: Path) -> Scorer | None:
@@ -109,10 +114,9 @@ class Rerankers:
             return self.fit(pipeline, trees).scorer
         lambdamart = self._lambdamart(pipeline)
         lambdamart.load(trees)
-        vectors = self.stages.pipelines.vectors_of(pipeline)
-        if vectors is None or vectors in self.stages.pipelines.models_of(pipeline.first):
+        model = self._other_model(pipeline)
+        if model is None:
             return lambdamart
-        model = self.stages.model(vectors)
 
         def score(query_rows: Rows, listed: Rows) -> Vectors:
             model.encode(query_rows)
@@ -148,6 +152,14 @@ class Rerankers:
             if len(rows):
                 cells.append((rows, documents, search(rows, documents, pipeline.depth)))
         return cells
+
+    def _other_model(self, pipeline: PipelineSettings) -> BenchModel | None:
+        """The model whose vectors LambdaMART reads, where it is no part of the first stage."""
+        pipelines = self.stages.pipelines
+        vectors = pipelines.vectors_of(pipeline)
+        if vectors is None or vectors in pipelines.models_of(pipeline.first):
+            return None
+        return self.stages.model(vectors)
 
     def _lambdamart(self, pipeline: PipelineSettings) -> LambdaMart:
         pipelines = self.stages.pipelines

@@ -83,7 +83,13 @@ class FirstStages:
                 search = self.search(name)
                 assert isinstance(search, Bm25Search)  # noqa: S101 - narrows the type
                 return Costs(index_bytes=search.index.nbytes)
-        return Costs()
+        # What a given run took, nobody saw.
+        return Costs(
+            training_seconds=None,
+            training_cpu_seconds=None,
+            embedding_seconds=None,
+            embedding_cpu_seconds=None,
+        )
 
     def weights(self, name: str) -> tuple[float, ...]:
         """The weights of a fusion's parts: the given ones, else equal, or the best on validation for `weighted`."""

@@ -37,7 +37,16 @@ from gradus.workflow.bench import RESULTS, all_metrics, bench
 from gradus.workflow.cadence import backtest
 from gradus.workflow.data import Data, load_data
 from gradus.workflow.judging import FILES
-from gradus.workflow.poc_decision import Sides, contest, give_verdict, measured_costs, shared_cells
+from gradus.workflow.poc_decision import (
+    Sides,
+    contest,
+    give_verdict,
+    measured_costs,
+    shared_cells,
+    values_by_query,
+)
+
+NOISE = "noise.json"
 
 T = TypeVar("T")
 
@@ -105,8 +114,10 @@ def prove(
     kpis = None if kpi is None else read_kpis(kpi)
     if asked.cadence is not None:
         read_cadence(asked.cadence / CADENCE)
+    if asked.study is not None and _read_json(asked.study / NOISE) is None:
+        raise EvaluationError(f"{asked.study / NOISE} holds no study; write one with: gradus study noise")
     measured = bench(file, out / "bench", progress=progress)
-    maker = _Maker(file, out, asked, pipelines, load_data(settings), measured, kpi, kpis)
+    maker = _Maker(file, out, asked, language, pipelines, load_data(settings), measured, kpi, kpis)
     cadence = maker.cadence(progress)
     progress("report", 0, 1, "")
     poc = maker.proof(sides, cadence)
@@ -140,6 +151,7 @@ class _Maker:
     file: Path
     out: Path
     asked: Asked
+    language: Language
     pipelines: Pipelines
     data: Data
     bench: Bench
@@ -164,12 +176,13 @@ class _Maker:
             in_use, candidates = sides
             names = [in_use.name, *(candidate.name for candidate in candidates)]
             found = {name: self._evaluation(name) for name in names}
-            verdict = self._verdict(sides, found)
-            money = self._tried("cost", lambda: self._money(verdict))
-            examples = self._examples(verdict, found)
-            links = self._tried("kpi", lambda: self._links(found[in_use.name])) or []
+            verdict = self._tried("verdict", lambda: self._verdict(sides, found))
+            if verdict is not None:
+                money = self._tried("cost", lambda: self._money(verdict))
+                examples = self._examples(verdict, found)
+                links = self._tried("kpi", lambda: self._links(found[in_use.name])) or []
         audit = _read_json(settings.resolve(settings.judgments.path).parent / FILES["audit"])
-        noise = _read_json((self.asked.study or settings.root / "study") / "noise.json")
+        noise = _read_json((self.asked.study or settings.root / "study") / NOISE)
         return Poc(
             title=self.asked.title or self.file.resolve().parent.name,
             bench=self.bench,
@@ -231,18 +244,8 @@ class _Maker:
         decision = self.settings.decision
         if self.kpis is None:
             return []
-        values: dict[str, dict[str, list[float]]] = {}
-        for result in in_use.cells.values():
-            for metric, column in result.per_query.items():
-                of = values.setdefault(metric, {})
-                for query, value in zip(result.query_ids, column.tolist(), strict=True):
-                    of.setdefault(query, []).append(value)
-        ids = list(dict.fromkeys(query for of in values.values() for query in of))
-        metrics = {
-            metric: np.array([np.mean(of.get(query, [np.nan])) for query in ids])
-            for metric, of in values.items()
-        }
-        metrics = {metric: column for metric, column in metrics.items() if np.isfinite(column).any()}
+        ids, values = values_by_query(in_use)
+        metrics = {metric: column for metric, column in values.items() if np.isfinite(column).any()}
         lower = [metric for metric in metrics if not parse_metric(metric).higher_is_better]
         return link_kpis(ids, metrics, self.kpis, [*decision.kpi_less, *lower], seed=self.bench.seed)
 
@@ -265,13 +268,12 @@ class _Maker:
         return found
 
     def _cadence_key(self) -> str:
-        """Names the settings and, by size and time, the files of the log."""
-        log = self.settings.log
-        files = [
-            path for name in (log.path, log.queries) if name for path in _files(self.settings.resolve(name))
-        ]
+        """Names the settings and, by size and time, the files of the log and of what was searched."""
+        settings = self.settings
+        named = (settings.log.path, settings.log.queries, settings.catalog.path, settings.query.path)
+        files = [path for name in named if name for path in _files(settings.resolve(name))]
         stats = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-        whole = json.dumps([gradus.__version__, to_mapping(self.settings), stats], sort_keys=True)
+        whole = json.dumps([gradus.__version__, to_mapping(settings), stats], sort_keys=True)
         return hashlib.sha256(whole.encode()).hexdigest()
 
     def _commands(self, dated: bool) -> list[str]:
@@ -279,6 +281,7 @@ class _Maker:
         file, asked = shlex.quote(str(self.file)), self.asked
         words = ["gradus poc", file, "--out", shlex.quote(str(self.out))]
         for flag, value in (
+            ("--lang", "" if self.language == "en" else self.language),
             ("--title", asked.title),
             ("--in-use", asked.in_use),
             *(("--candidate", name) for name in asked.candidates),
@@ -304,8 +307,7 @@ class _Maker:
             self.pipelines.settings_file,
             *(settings.resolve(name) for name in named if name),
         ]
-        for name in self.pipelines.first:
-            first = self.pipelines.first[name]
+        for first in self.pipelines.first.values():
             if first.kind == "model":
                 paths += sorted((self.pipelines.root / first.model).rglob("model.safetensors"))
             if first.kind == "run":
@@ -313,8 +315,7 @@ class _Maker:
         paths.append(results / RESULTS)
         for result in self.bench.pipelines:
             paths.append(results / result.folder / "evaluation" / "per_query.parquet")
-        for folder in (self.asked.cadence or self.out / "cadence",):
-            paths.append(folder / CADENCE)
+        paths.append((self.asked.cadence or self.out / "cadence") / CADENCE)
         if self.kpi is not None:
             paths.append(self.kpi)
         for file in dict.fromkeys(inside for path in paths for inside in _files(path)):

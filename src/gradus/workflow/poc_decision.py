@@ -36,7 +36,7 @@ def contest(
     Args:
         pipelines: Those of the file.
         in_use: Name of the pipeline in use, or empty.
-        candidates: Names of the candidates, or empty.
+        candidates: Names of the candidates, all of which must be able to stand; or empty.
 
     Returns:
         `None` where the file has no pipeline with a re-ranker, or none without.
@@ -49,13 +49,19 @@ def contest(
         if name and name not in named:
             raise SettingsError(f"no pipeline {name!r}; the file has {', '.join(named)}")
     reference = named[in_use] if in_use else max(pipelines, key=depth_of)
-    given = [named[name] for name in candidates] or pipelines
+    given = [named[name] for name in dict.fromkeys(candidates)] or pipelines
     of_depth = {
         depth_of(pipeline): pipeline for pipeline in given if depth_of(pipeline) < depth_of(reference)
     }
     if 0 not in of_depth and (in_use or candidates):
         raise SettingsError(
             f"nothing stands against {reference.name!r}: it must re-rank, and a candidate must be a first stage alone"
+        )
+    idle = [pipeline.name for pipeline in given if of_depth.get(depth_of(pipeline)) is not pipeline]
+    if candidates and idle:
+        raise SettingsError(
+            f"{idle[0]!r} cannot be a candidate: each must re-rank fewer documents than {reference.name!r}, and no two "
+            "equally many"
         )
     chosen = [of_depth[depth] for depth in sorted(of_depth)]
     return (reference, chosen) if 0 in of_depth else None
@@ -130,6 +136,21 @@ def shared_cells(evaluations: Sequence[Evaluation]) -> list[str]:
     return cells
 
 
+def values_by_query(evaluation: Evaluation) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
+    """The queries of all cells, and metric → (n,) values, of a query that several cells ask their mean.
+
+    Args:
+        evaluation: A pipeline's results in one cell or more.
+    """
+    cells = list(evaluation.cells)
+    ids = [query for cell in cells for query in evaluation.cells[cell].query_ids]
+    row_of = {query: row for row, query in enumerate(dict.fromkeys(ids))}
+    place = np.array([row_of[query] for query in ids])
+    metrics = evaluation.cells[cells[0]].per_query
+    values = {m: _mean_of(_by_cell(evaluation, cells, m), place, len(row_of)) for m in metrics}
+    return list(row_of), values
+
+
 def measured_costs(bench: Bench, in_use: PipelineResult, alone: PipelineResult) -> dict[str, Measured]:
     """What was measured of the inputs of the cost model.
 
@@ -153,7 +174,8 @@ def measured_costs(bench: Bench, in_use: PipelineResult, alone: PipelineResult) 
     for stage, result in (("one", alone), ("two", in_use)):
         if result.costs.training_seconds is not None:
             found[f"{stage}_training_hours"] = Measured(result.costs.training_seconds / 3600)
-        found[f"{stage}_embedding_hours"] = Measured(result.costs.embedding_seconds / 3600)
+        if result.costs.embedding_seconds is not None:
+            found[f"{stage}_embedding_hours"] = Measured(result.costs.embedding_seconds / 3600)
     found["rerank_training_hours"] = Measured(in_use.costs.fitting_seconds / 3600)
     return found
 

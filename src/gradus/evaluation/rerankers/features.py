@@ -106,7 +106,7 @@ class PairFeatures:
     def _columns(self, query: int, documents: Rows) -> list[NDArray[np.floating]]:
         text = self._queries[query]
         asked = list(dict.fromkeys(terms(text)))
-        numbers = [term for term in asked if term[0].isdigit()]
+        numbers = [term for term in asked if term[0].isdecimal()]
         rarity = [self._all.rarity(term) for term in asked]
         columns = self._similarities(query, documents)
         columns += [index.scores(text)[documents] for index in (*self._bm25.values(), self._bm25_all)]

@@ -87,14 +87,17 @@ class LambdaMart:
                 re-rank; −1 after the end of a list.
 
         Raises:
-            EvaluationError: No list holds a judged document.
+            EvaluationError: No list holds a document that is judged above 0.
         """
         there = listed >= 0
         documents = filled(listed)
         grades = np.rint(GRADES * _scores(judgments, query_rows, documents)).astype(np.int64)
         useful = (grades * there).any(axis=1)
         if not useful.any():
-            raise EvaluationError("LambdaMART has nothing to learn from: no list holds a judged document")
+            raise EvaluationError(
+                "LambdaMART has nothing to learn from: no training query's list holds a document that is judged above 0; "
+                "judge more, or re-rank more documents"
+            )
         there = there[useful]
         features = self.features.of(query_rows[useful], documents[useful])
         model = self._library.LGBMRanker(**self._parameters)
