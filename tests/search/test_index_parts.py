@@ -1,5 +1,6 @@
 """Documents' fields weighted by a search: what the encoder makes of a catalogue with the same factors."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from gradus.encoders.saving import save_model
 from gradus.errors import SearchError
 from gradus.search.client import Client
 from gradus.search.engine import Wanted
-from gradus.search.index.asked import _KEPT
+from gradus.search.index.asked import _KEPT, _exact_terms
 from gradus.search.index.backends import create_index, open_index
 from gradus.search.index.filters import Between, OneOf
 from gradus.search.index.index import Beside, Documents, Found, Schema
@@ -169,6 +170,24 @@ def test_few_choices_of_exact_terms_are_kept(shop: tuple[Settings, Encoder], ind
         ):
             index.search(asked(1, schema.dimensions), 3, None, Beside(factors=dict.fromkeys(zeros, 0.0)))
         assert len(index._store.state.base.exact) == _KEPT  # type: ignore[attr-defined]
+
+
+def test_exact_terms_that_another_search_pushed_out_are_still_used(
+    shop: tuple[Settings, Encoder], indexed: tuple[Schema, Documents, Table], tmp_path: Path
+) -> None:
+    class Forgetful(dict[tuple[str, ...], NDArray[np.float32]]):
+        def __setitem__(self, *_: object) -> None:
+            """Gone at once."""
+
+    schema, held, _ = indexed
+    if schema.parts is None or not schema.texts:
+        pytest.skip("a model without exact terms")
+    with create_index("exact", str(tmp_path / "a"), schema, held) as index:
+        block = index._store.state.base  # type: ignore[attr-defined]
+        kept = _exact_terms(schema.parts, block, ("title",))
+        assert np.abs(kept).max() > 0
+        pushed_out = _exact_terms(schema.parts, replace(block, exact=Forgetful()), ("title",))
+        np.testing.assert_array_equal(pushed_out, kept)
 
 
 def test_what_cannot_be_is_refused(indexed: tuple[Schema, Documents, Table], tmp_path: Path) -> None:

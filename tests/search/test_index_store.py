@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from test_index_backends import SCHEMA, D, assert_same, held, made
 
 from gradus.errors import SearchError
+from gradus.search.index import base as bases
 from gradus.search.index import ivf
 from gradus.search.index import store as stores
 from gradus.search.index.backends import create_index, open_index
@@ -202,13 +204,37 @@ def test_a_change_counts_even_where_the_disk_has_no_room_for_a_new_base(
 
     with ExactIndex.create(str(tmp_path / "index"), SCHEMA, documents) as index:
         with monkeypatch.context() as patch:
-            patch.setattr(stores, "write_columns", full)
+            patch.setattr(bases, "write_columns", full)
             assert index.delete(documents.ids[:10]) == 10
         assert "no new base could be written" in caplog.text
         assert not (tmp_path / "index" / "vectors-2.npy").exists()
         index.delete(documents.ids[10:11])
         assert (tmp_path / "index" / "vectors-2.npy").exists()
         assert_same(index, dict(list(held(documents).items())[11:]))
+
+
+def test_a_new_base_that_may_not_be_on_the_disk_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`index.json` was replaced already when the folder could not be flushed: no change goes to the old journal."""
+    documents = made(20)
+    monkeypatch.setattr(stores, "_FEWEST_CHANGES", 3)
+    real = os.fsync
+
+    def fails_for_folders(file: int) -> None:
+        if stat.S_ISDIR(os.fstat(file).st_mode):
+            raise OSError(errno.EIO, "Input/output error")
+        real(file)
+
+    with ExactIndex.create(str(tmp_path / "index"), SCHEMA, documents) as index:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fails_for_folders)
+            assert index.delete(documents.ids[:10]) == 10
+        assert_same(index, dict(list(held(documents).items())[10:]))
+        with pytest.raises(SearchError, match="open the index anew"):
+            index.delete(documents.ids[10:11])
+    with ExactIndex.open(str(tmp_path / "index")) as index:
+        assert_same(index, dict(list(held(documents).items())[10:]))
 
 
 def test_one_process_writes_and_others_read_what_was_when_they_opened(tmp_path: Path) -> None:

@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from test_index_backends import SCHEMA, assert_same, held, made
 
 from gradus.errors import SearchError
 from gradus.search.index import versions as module
+from gradus.search.index.backends import create_index, open_index
 from gradus.search.index.versions import Versions
 
 
@@ -172,10 +172,36 @@ def test_versions_on_a_server_have_names_and_no_address_in_files(tmp_path: Path)
         Versions(tmp_path / "third").build("qdrant", SCHEMA, made(5), {})
 
 
+def test_what_cannot_be_removed_from_its_server_stays_and_stops_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another backend is used from now on, and the address of the one before is gone from the settings."""
+    pytest.importorskip("qdrant_client")
+    before = Versions(tmp_path / "index", str(tmp_path / "qdrant"), "shop")
+    before.go_live(before.build("qdrant", SCHEMA, made(5), {}).number)
+    versions = Versions(tmp_path / "index")
+    for count in (3, 4):
+        versions.go_live(build(versions, count))
+    assert versions.prune(1) == [2]
+    assert "version 1 in" in caplog.text
+    assert "set index.url" in caplog.text
+    assert numbers(versions) == [1, 3]
+    with pytest.raises(SearchError, match=r"needs the address of its server: set index\.url"):
+        versions.open(1)
+    assert before.prune(1) == [1]
+
+
+def test_a_folder_of_qdrant_that_somebody_has_open_is_told(tmp_path: Path) -> None:
+    pytest.importorskip("qdrant_client")
+    place = str(tmp_path / "qdrant#shop")
+    told = pytest.raises(SearchError, match=r"Qdrant does not answer as it should: .*already accessed")
+    with create_index("qdrant", place, SCHEMA, made(5)), told:
+        open_index("qdrant", place)
+
+
 def test_numbers_count_up_beyond_what_was_removed(versions: Versions) -> None:
     for _ in range(3):
         versions.go_live(build(versions, 3))
     versions.go_live(1)
     assert versions.prune(1) == [2, 3]
     assert build(versions, 3) == 4
-    assert np.all(np.diff(numbers(versions)) > 0)

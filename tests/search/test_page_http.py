@@ -21,7 +21,7 @@ from gradus.search.engine import Engine
 from gradus.search.page.assets import load_assets
 from gradus.search.service.app import create_app
 from gradus.search.service.feedback import UbiLog
-from gradus.search.service.grades import read_grades
+from gradus.search.service.grades import GradeBook
 from gradus.search.service.keys import add_key, read_keys
 from gradus.search.service.state import Desk
 from gradus.settings import ServiceSettings, Settings
@@ -391,7 +391,38 @@ def test_scales_of_words(shop: Settings, tmp_path: Path) -> None:
     with served(app) as raw:
         assert grade(raw, "Ann", "red/nut 1", "good").status_code == 200
         assert grade(raw, "Ann", "red/nut 1", 1).status_code == 422
-    assert read_grades(tmp_path / "grades") == {("red nut", "red/nut 1"): {"Ann": "good"}}
+    assert GradeBook(tmp_path / "grades").given("Ann", "red nut") == {"red/nut 1": "good"}
+
+
+def test_grades_are_those_of_all_files_as_they_grow_are_cut_and_go(tmp_path: Path) -> None:
+    """What one that has read before knows is what one knows that reads everything."""
+    book, random = GradeBook(tmp_path), np.random.default_rng(0)
+    files = [tmp_path / "2026-05-04.jsonl", tmp_path / "2026-05-04.1.jsonl"]
+
+    def line() -> bytes:
+        query, document, rater, grade = random.integers(0, [3, 4, 3, 4])
+        time = f"2026-05-04T10:00:{random.integers(0, 60):02d}.000Z"
+        row = {"query": f"q{query}", "doc_id": f"d{document}", "rater": f"r{rater}", "grade": int(grade)}
+        return json.dumps(row | {"timestamp": time}).encode() + b"\n"
+
+    held = dict.fromkeys(files, b"")
+    assert book.shared() == {}
+    for turn in range(60):
+        path = files[int(random.integers(0, 2))]
+        if turn % 20 == 19:  # the disk did not confirm half of the lines
+            whole = held[path].splitlines(keepends=True)
+            held[path] = b"".join(whole[: len(whole) // 2])
+        else:
+            held[path] += line()
+        path.write_bytes(held[path] + b'{"query": "q0", "doc')  # another line is being written
+        again = GradeBook(tmp_path)
+        assert book.shared() == again.shared()
+        for rater in ("r0", "r1"):
+            assert book.progress(rater) == again.progress(rater)
+            assert book.given(rater, "q1") == again.given(rater, "q1")
+    assert book.shared()
+    files[0].unlink()
+    assert book.progress("r0") == GradeBook(tmp_path).progress("r0")
 
 
 def test_without_a_log_nothing_can_be_judged(shop: Settings) -> None:

@@ -186,6 +186,7 @@ def test_what_cannot_be_served_is_one_line(tmp_path: Path) -> None:
         ("--service.host", "0.0.0.0"): "service.keys is empty; make a key with gradus key NAME",  # noqa: S104
         ("--service.keys", "none.json"): "none.json (service.keys)",
         ("--service.host", "192.0.2.1", "--service.keys", keys): "cannot listen on service.host '192.0.2.1'",
+        ("--service.log", "catalog.csv"): "catalog.csv: File exists",
     }.items():
         done = CliRunner().invoke(app, ["serve", str(tmp_path / "model"), *settings, *flags])
         assert done.exit_code == 2, done.output

@@ -16,7 +16,8 @@ from tiny_service import HOME, Through, lines, make_app, make_model, make_shop, 
 
 from gradus.search.client import Client, ServiceError
 from gradus.search.engine import Engine
-from gradus.settings import Settings
+from gradus.settings import Settings, read_settings
+from gradus.workflow.indexing import build_index
 from gradus.workflow.serving import load_engine
 
 
@@ -49,6 +50,28 @@ def test_it_answers_what_the_engine_finds(at_work: Work) -> None:
     # 15 of 20 parts have a size, three of each kind; springs have no kind.
     assert found.facets == {"kind": {"bolt": 3, "flange": 3, "nut": 3, "washer": 3}}
     assert found.version == engine.version
+
+
+def test_a_filter_that_the_index_lacks_takes_no_other_search_with_it(tmp_path: Path) -> None:
+    """A field came into the catalogue after the index was built; searches of one batch share its lookup."""
+    shop = make_shop(tmp_path)
+    toml = shop.root / "gradus.toml"
+    whole = toml.read_text(encoding="utf-8")
+    toml.write_text(whole.replace('kind = { type = "category", weight = 0.0 }\n', ""), encoding="utf-8")
+    build_index(read_settings(shop.root), shop.root / "model")
+    toml.write_text(whole, encoding="utf-8")
+    app, _ = make_app(read_settings(shop.root))
+    bodies = (
+        [{"text": "red nut"}] * 4 + [{"text": "nut", "filters": {"kind": ["nut"]}}] + [{"text": "nut"}] * 4
+    )
+
+    async def ask() -> list[httpx.Response]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HOME) as client:
+            return await asyncio.gather(*(client.post("/search", json=body) for body in bodies))
+
+    answers = asyncio.run(ask())
+    assert [answer.status_code for answer in answers] == [200] * 4 + [422] + [200] * 4
+    assert "the index cannot filter by 'kind'; its fields are: size (number)" in answers[4].json()["detail"]
 
 
 def test_a_picture_and_weights_reach_the_encoder(at_work: Work, shop: Settings) -> None:

@@ -86,6 +86,15 @@ def test_without_a_launcher_a_process_is_alone(monkeypatch: pytest.MonkeyPatch) 
         assert group == ALONE
 
 
+def test_an_environment_that_no_launcher_made_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    told = pytest.raises(SettingsError, match=r"WORLD_SIZE=2, and not where .* unset WORLD_SIZE")
+    with told, joined(torch.device("cpu")):
+        pass
+
+
 def test_a_device_that_cannot_be_shared_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(SettingsError, match=r"training\.device is 'mps'"), joined(torch.device("mps")):

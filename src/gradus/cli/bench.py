@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gradus.cli.console import AsJson, print_json, print_table, print_text, shown_progress
+from gradus.cli.console import AsJson, print_json, print_table, print_text, show_interval, shown_progress
 
 if TYPE_CHECKING:
     from gradus.insight.bench import Bench, PipelineResult
@@ -52,12 +52,10 @@ def _print_quality(found: "Bench") -> None:
 
 
 def _quality(result: "PipelineResult", cell: str, metric: str) -> str:
-    interval = result.cells[cell].metrics[metric] if cell in result.cells else None
-    if interval is None or math.isnan(interval.mean):
+    if cell not in result.cells:
         return "–"
-    # One query has a value and no interval.
-    ends = "" if math.isnan(interval.low) else f" [{interval.low:.3f}, {interval.high:.3f}]"
-    return f"{interval.mean:.3f}{ends}"
+    interval = result.cells[cell].metrics[metric]
+    return show_interval(interval.mean, interval.low, interval.high)
 
 
 def _print_costs(found: "Bench") -> None:

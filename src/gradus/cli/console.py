@@ -78,6 +78,13 @@ def print_table(
     console.print()
 
 
+def show_interval(mean: float, low: float, high: float) -> str:
+    """A mean and its interval; without one where a single query has none, a dash where there is no value."""
+    if math.isnan(mean):
+        return "–"
+    return f"{mean:.3f}" if math.isnan(low) else f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+
+
 @contextmanager
 def shown_progress() -> Iterator[Progress]:
     """Yield a `Progress` that draws bars on a terminal and otherwise writes one line per stage."""

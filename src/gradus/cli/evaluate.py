@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gradus.cli.console import AsJson, print_json, print_table, shown_progress
+from gradus.cli.console import AsJson, print_json, print_table, show_interval, shown_progress
 from gradus.cli.flags import with_settings
 from gradus.settings import Settings
 
@@ -48,7 +48,7 @@ def _print(evaluations: "list[Evaluation]") -> None:
                 (
                     evaluation.name,
                     *(
-                        f"{interval.mean:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+                        show_interval(interval.mean, interval.low, interval.high)
                         for interval in (evaluation.cells[split].intervals[metric] for metric in metrics)
                     ),
                 )

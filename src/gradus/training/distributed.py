@@ -147,7 +147,7 @@ def joined(device: torch.device) -> Iterator[Group]:
         device: Where training computes; processes on CUDA exchange tensors with NCCL, on CPUs with gloo.
 
     Raises:
-        SettingsError: The device cannot be shared out.
+        SettingsError: The device cannot be shared out, or the environment is no launcher's.
         ModelError: The others cannot be reached.
     """
     rank, size = launched()
@@ -161,8 +161,14 @@ def joined(device: torch.device) -> Iterator[Group]:
         )
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    with _talking():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=STEP)
+    try:
+        with _talking():
+            dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=STEP)
+    except ValueError as error:
+        raise SettingsError(
+            f"the environment says WORLD_SIZE={size}, and not where the other processes are ({error}); start "
+            "training with torchrun, or unset WORLD_SIZE to train in one process"
+        ) from None
     try:
         # gloo, on any device: it notices at once when another process has died.
         yield Group(rank, size, dist.new_group(backend="gloo", timeout=TURN))

@@ -223,8 +223,8 @@ def _rows(run: Run, noun: str, names: list[str], table: Table) -> Rows:
     if missing:
         shown = ", ".join(map(repr, missing[:3])) + (", …" if len(missing) > 3 else "")
         raise JudgmentsError(
-            f"run {run.name!r} has {len(missing):,} {noun} id{'s' if len(missing) > 1 else ''} that are not known "
-            f"here: {shown}; {_REMEDIES[noun]}"
+            f"run {run.name!r} has {len(missing):,} {noun} id{'s' if len(missing) > 1 else ''} not known here: "
+            f"{shown}; {_REMEDIES[noun]}"
         )
     return rows
 

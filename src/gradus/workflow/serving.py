@@ -136,7 +136,7 @@ def serve(
             or two of the models are the same.
         MissingExtraError: The web stack is not installed.
         GradusError: As for `load_engine`; or the file of keys cannot be read.
-        OSError: The log's folder cannot be written.
+        OSError: The log's folder cannot be made. One that cannot be written to leaves searches unrecorded.
     """
     try:
         for name in _PRELOAD:

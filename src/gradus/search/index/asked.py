@@ -76,10 +76,13 @@ class Asked:
 
 def _exact_terms(parts: FieldParts, block: Block, read: tuple[str, ...]) -> Vectors:
     """(d, K) the vectors of the exact terms of some fields, of all documents of a block; kept for the next search."""
-    if read not in block.exact:
+    exact = block.exact.get(read)
+    if exact is None:
         columns = [block.texts[name] for name in read]
         texts = [[column[row] for column in columns] for row in range(len(block.alive))]
-        while len(block.exact) >= _KEPT:
-            block.exact.pop(next(iter(block.exact)), None)
-        block.exact[read] = parts.exact_terms(texts)
-    return block.exact[read]
+        exact = parts.exact_terms(texts)
+        # Other searches may do the same meanwhile.
+        for oldest in list(block.exact)[: 1 - _KEPT]:
+            block.exact.pop(oldest, None)
+        block.exact[read] = exact
+    return exact

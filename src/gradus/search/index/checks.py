@@ -1,6 +1,7 @@
 """What every index demands of documents, queries and filters, so that all of them refuse the same."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,7 +24,7 @@ def checked_documents(schema: Schema, documents: Documents) -> Documents:
     """
     ids = [_text(doc_id, "a document's id") for doc_id in documents.ids]
     if len(set(ids)) != len(ids):
-        twice = next(doc_id for place, doc_id in enumerate(ids) if doc_id in ids[:place])
+        twice = Counter(ids).most_common(1)[0][0]
         raise SearchError(f"the document {twice!r} is there twice; give each id once")
     vectors = _vectors(schema, documents.vectors, "documents")
     if len(vectors) != len(ids):

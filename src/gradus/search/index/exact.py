@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gradus.encoders.nearest import BLOCK, largest
 from gradus.errors import SearchError
 from gradus.search.index.asked import Asked
+from gradus.search.index.base import Layout
 from gradus.search.index.block import Block, Mask
 from gradus.search.index.checks import (
     checked_beside,
@@ -22,7 +23,7 @@ from gradus.search.index.checks import (
 from gradus.search.index.filters import Filter
 from gradus.search.index.index import Beside, Documents, Found, Index, Schema, Vectors
 from gradus.search.index.joined import joined
-from gradus.search.index.store import Layout, State, Store
+from gradus.search.index.store import State, Store
 
 _FEW = 0.1
 """Share of a block up to which the vectors asked for are gathered, and multiplied alone."""

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from gradus.encoders.nearest import largest
 from gradus.errors import SearchError
 from gradus.search.index.asked import Asked
+from gradus.search.index.base import Cells, Layout, Picked
 from gradus.search.index.block import Mask
 from gradus.search.index.exact import ExactIndex, Rows, scan
 from gradus.search.index.index import Documents, Schema, Vectors
-from gradus.search.index.store import Cells, Layout, Picked, State
+from gradus.search.index.store import State
 
 FEWEST = 20_000
 """Documents from which cells are worth while: below, a scan takes a millisecond or two."""

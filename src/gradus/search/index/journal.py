@@ -62,9 +62,10 @@ class Journal:
         self.end += len(record)
 
     def close(self) -> None:
-        """Let go of the file."""
-        os.close(self._file)
-        self._broken = True
+        """Let go of the file, to which nothing can be added any more."""
+        if self._file >= 0:
+            os.close(self._file)
+        self._file, self._broken = -1, True
 
 
 def read_records(path: Path) -> tuple[list[bytes], int, int]:

@@ -32,7 +32,12 @@ class QdrantIndex(ServedIndex[QdrantClient]):
 
     @classmethod
     def _connect(cls, url: str) -> QdrantClient:
-        return QdrantClient(url=url) if "://" in url else QdrantClient(path=url)
+        if "://" in url:
+            return QdrantClient(url=url)
+        try:
+            return QdrantClient(path=url)
+        except RuntimeError as error:  # somebody else has the folder open
+            raise ConnectionError(str(error)) from None
 
     def _exists(self) -> bool:
         return bool(self._client.collection_exists(self.name))

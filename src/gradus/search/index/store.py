@@ -1,9 +1,8 @@
 """The store: documents in a folder, changed without ever being half-changed.
 
-`index.json` names everything else: the base, which is columns in immutable files that are mapped into memory
-(`vectors-N.npy`, `documents-N.arrow`; `cells-N.npz` where it is ordered by cells, `parts-N.npy` where vectors' parts
-are kept, `bm25-N.npz` where words count), and the journal of what changed since (`journal-N.log`). A change is acknowledged once it is in the journal. When there is much in it, a new base is written
-beside the old one, and `index.json` is replaced. A process killed at any moment leaves one or the other.
+`index.json` names everything else: the files of the base, and the journal of what changed since (`journal-N.log`). A
+change is acknowledged once it is in the journal. When there is much in it, a new base is written beside the old one,
+and `index.json` is replaced. A process killed at any moment leaves one or the other.
 """
 
 import fcntl
@@ -12,66 +11,33 @@ import logging
 import os
 import shutil
 import threading
-import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gradus.encoders.bm25 import Bm25, joined
+from gradus.encoders.bm25 import Bm25
 from gradus.errors import SearchError
 from gradus.files import atomic_file, atomic_folder
+from gradus.search.index.base import REMEDY, Cells, Layout, read_base, write_base
 from gradus.search.index.block import Block, GrowingBlock
 from gradus.search.index.checks import checked_documents
-from gradus.search.index.columns import change_of, read_columns, record_of, write_columns
-from gradus.search.index.index import Documents, Schema, Vectors, require_new
+from gradus.search.index.columns import change_of, record_of
+from gradus.search.index.index import Documents, Schema, require_new
 from gradus.search.index.journal import Journal, cut, read_records
 
 FORMAT = 1
 MANIFEST = "index.json"
 LOCK = "lock"
-REMEDY = "restore a snapshot, or build the index anew"
 
 _FEWEST_CHANGES = 10_000
 _SHARE_OF_CHANGES = 0.25
 """A new base is written when the documents added since, or gone from it, exceed both."""
 
-_ROWS = 1 << 16  # copied at a time
-
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Parts of a base whose vectors are near each other, and lie together.
-
-    Attributes:
-        centres: (C, D).
-        offsets: (C + 1,) the row where each cell begins, and the one after the last.
-    """
-
-    centres: Vectors
-    offsets: NDArray[np.int64]
-
-
-Picked = Callable[[NDArray[np.int64]], Vectors]
-"""Vectors (m, D) at m places."""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How a base is ordered.
-
-    Attributes:
-        arrange: From the vectors and their number the order in which they are written, and their cells.
-        fewest: Smaller bases keep the order in which documents came, and have no cells.
-    """
-
-    arrange: Callable[[Picked, int], tuple[NDArray[np.int64], Cells]]
-    fewest: int
 
 
 @dataclass(frozen=True)
@@ -112,7 +78,7 @@ class Store:
         block = GrowingBlock(schema)
         block.append(checked_documents(schema, documents))
         with atomic_folder(folder) as aside:
-            _write_base(aside, 1, schema, (block.view(np.ones(len(documents), bool)),), layout)
+            _write(aside, 1, schema, (block.view(np.ones(len(documents), bool)),), layout)
         return cls(folder, layout, read_only=False)
 
     @property
@@ -145,7 +111,6 @@ class Store:
     def compact(self) -> None:
         """Write a new base of all that is alive, and start an empty journal."""
         with self._lock:
-            self._writable()
             self._compact()
 
     def snapshot(self, folder: Path) -> None:
@@ -185,22 +150,14 @@ class Store:
         self._manifest = _read_manifest(self.folder)
         try:
             self._schema = Schema.from_dict(self._manifest["schema"])
-            # Every byte is held to the checksum that it was written with.
-            for name, facts in self._manifest["files"].items():
-                if _facts(self.folder / name) != facts:
-                    raise SearchError(
-                        f"{self.folder / name} is damaged: it is not what was written; {REMEDY}"
-                    )
-            words = self._read_words()
-            base = _read_base(self.folder, self._manifest, self._schema, words)
-            cells = self._read_cells()
+            base = read_base(self.folder, self._manifest, self._schema)
             bodies, end, torn = read_records(self.folder / self._manifest["journal"])
         except FileNotFoundError as error:
             if attempts > 1:
                 return self._load(attempts - 1)
             raise SearchError(f"{error.filename} is missing; {REMEDY}") from None
-        self._recent = GrowingBlock(self._schema, words)
-        self.state = State(base, self._recent.view(np.zeros(0, bool)), cells, words)
+        self._recent = GrowingBlock(self._schema, base.words)
+        self.state = State(base.block, self._recent.view(np.zeros(0, bool)), base.cells, base.words)
         for body in bodies:
             change = change_of(body, self._schema)
             if isinstance(change, Documents):
@@ -216,17 +173,6 @@ class Store:
             self._journal = Journal(path, end)
             self._remove_leftovers()
         return None
-
-    def _read_cells(self) -> Cells | None:
-        name = self._manifest["cells"]
-        if name is None:
-            return None
-        with np.load(self.folder / name, allow_pickle=False) as arrays:
-            return Cells(arrays["centres"], arrays["offsets"])
-
-    def _read_words(self) -> Bm25 | None:
-        name = self._manifest.get("bm25")
-        return None if name is None else Bm25.load(self.folder / name)
 
     def place_of(self, doc_id: str) -> tuple[Block, int] | None:
         """The block that a document is in, and its row there; `None` where there is no such document."""
@@ -276,14 +222,19 @@ class Store:
             self._compact()
         except OSError as error:
             # The change itself is on the disk.
-            _log.warning("%s: no new base could be written, the journal grows on: %s", self.folder, error)
-            self._remove_leftovers()
+            _log.warning("%s: no new base could be written: %s", self.folder, error)
 
     def _compact(self) -> None:
-        generation = self._manifest["generation"] + 1
-        _write_base(self.folder, generation, self._schema, self.state.blocks, self._layout)
-        if self._journal is not None:
-            self._journal.close()
+        journal, generation = self._writable(), self._manifest["generation"] + 1
+        try:
+            _write(self.folder, generation, self._schema, self.state.blocks, self._layout)
+        except OSError:
+            if _read_manifest(self.folder)["generation"] == generation:
+                journal.close()  # `index.json` names another one: what came into this one now would be lost
+            else:
+                self._remove_leftovers()
+            raise
+        journal.close()
         self._rows = None
         self._load(attempts=1)
 
@@ -318,70 +269,22 @@ def _without(block: Block, rows: NDArray[np.int64]) -> Block:
     return replace(block, alive=alive)
 
 
-def _write_base(
+def _write(
     folder: Path, generation: int, schema: Schema, blocks: tuple[Block, ...], layout: Layout | None
 ) -> None:
     """Write what is alive as a new base with an empty journal; `index.json`, written last, makes it count."""
-    count = sum(int(np.count_nonzero(block.alive)) for block in blocks)
-    vectors_file = folder / f"vectors-{generation}.npy"
-    documents_file = folder / f"documents-{generation}.arrow"
-    files = [vectors_file, documents_file]
-    picked, order, cells = _picker(blocks, (schema.dimensions,), "vectors"), np.arange(count), None
-    if layout is not None and count >= layout.fewest:
-        order, cells = layout.arrange(picked, count)
-        files.append(cells_file := folder / f"cells-{generation}.npz")
-        np.savez(cells_file, centres=cells.centres, offsets=cells.offsets)
-    _write_vectors(vectors_file, order, (schema.dimensions,), picked)
-    write_columns(documents_file, schema, blocks, order)
-    parts = words = None
-    if schema.parts is not None:
-        shape = schema.parts.count, schema.parts.dimensions
-        files.append(parts := folder / f"parts-{generation}.npy")
-        _write_vectors(parts, order, shape, _picker(blocks, shape, "parts"))
-    if schema.hybrid:
-        files.append(words := folder / f"bm25-{generation}.npz")
-        texts = read_columns(documents_file, schema)[3].values()
-        Bm25([joined(row) for row in zip(*texts, strict=True)]).save(words)
+    written = write_base(folder, generation, schema, blocks, layout)
     journal = folder / f"journal-{generation}.log"
     Journal.create(journal).close()
     manifest = {
         "format": FORMAT,
         "schema": schema.as_dict(),
         "generation": generation,
-        "files": {path.name: _facts(path) for path in files},
-        "cells": None if cells is None else cells_file.name,
-        "parts": None if parts is None else parts.name,
-        "bm25": None if words is None else words.name,
+        **written,
         "journal": journal.name,
     }
-    for path in files:
-        _flush(path)
     with atomic_file(folder / MANIFEST) as aside:
         aside.write_text(json.dumps(manifest, ensure_ascii=False, indent=1), "utf-8")
-
-
-def _picker(blocks: tuple[Block, ...], shape: tuple[int, ...], name: Literal["vectors", "parts"]) -> Picked:
-    """Gives vectors, or their parts, by their places among what is alive, one block after the other."""
-    alive = [np.flatnonzero(block.alive) for block in blocks]
-
-    def picked(places: NDArray[np.int64]) -> Vectors:
-        vectors, start = np.empty((len(places), *shape), np.float32), 0
-        for block, rows in zip(blocks, alive, strict=True):
-            here = (places >= start) & (places < start + len(rows))
-            vectors[here] = getattr(block, name)[rows[places[here] - start]]
-            start += len(rows)
-        return vectors
-
-    return picked
-
-
-def _write_vectors(path: Path, order: NDArray[np.int64], shape: tuple[int, ...], picked: Picked) -> None:
-    """Write vectors in an order, some at a time."""
-    header = {"descr": "<f4", "fortran_order": False, "shape": (len(order), *shape)}
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for first in range(0, len(order), _ROWS):
-            file.write(picked(order[first : first + _ROWS]).tobytes())
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
@@ -399,38 +302,3 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if not known:
         raise SearchError(f"{path} is of format {manifest['format']}, this Gradus reads {FORMAT}; {REMEDY}")
     return manifest
-
-
-def _read_base(folder: Path, manifest: Mapping[str, Any], schema: Schema, words: Bm25 | None) -> Block:
-    """The base of files that are as they were written."""
-    vectors_name, documents_name = list(manifest["files"])[:2]
-    ids, categories, numbers, texts = read_columns(folder / documents_name, schema)
-    vectors = _mapped(folder / vectors_name) if len(ids) else np.zeros((0, schema.dimensions), np.float32)
-    parts = None
-    if schema.parts is not None:
-        nothing = np.zeros((0, schema.parts.count, schema.parts.dimensions), np.float32)
-        parts = _mapped(folder / manifest["parts"]) if len(ids) else nothing
-    alive = np.ones(len(ids), bool)
-    gains = None if words is None else words.scores
-    return Block(ids, vectors, categories, numbers, alive, texts, parts, gains)
-
-
-def _mapped(path: Path) -> Vectors:
-    # A plain array over the mapping: NumPy's own class for it costs microseconds at every use.
-    return np.asarray(np.load(path, mmap_mode="r"))
-
-
-def _facts(path: Path) -> dict[str, int]:
-    checksum = 0
-    with path.open("rb") as file:
-        while part := file.read(1 << 22):
-            checksum = zlib.crc32(part, checksum)
-    return {"bytes": path.stat().st_size, "crc32": checksum}
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

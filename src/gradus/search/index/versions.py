@@ -10,6 +10,7 @@ its folder, so that it stays until the last of them is done.
 
 import fcntl
 import json
+import logging
 import os
 import shutil
 from collections.abc import Mapping
@@ -17,10 +18,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from gradus.errors import SearchError
+from gradus.errors import GradusError, SearchError
 from gradus.files import atomic_file
 from gradus.search.index.backends import EMBEDDED, create_index, drop_index, open_index
 from gradus.search.index.index import Documents, Index, Schema
+
+_log = logging.getLogger(__name__)
 
 _LIVE, _ABOUT, _DRAFT, _DATA = "live.json", "version.json", "draft.json", "data"
 
@@ -152,7 +155,7 @@ class Versions:
     def prune(self, keep: int) -> list[int]:
         """Remove all but the live version and the latest others, `keep` in all; and drafts of builds that died.
 
-        What is open anywhere on this machine stays.
+        What is open anywhere on this machine stays, and with a warning what its server does not let go.
 
         Returns:
             The numbers of the versions that were removed.
@@ -172,6 +175,10 @@ class Versions:
                 continue  # in use, or being made
             try:
                 self._remove(folder)
+            except GradusError as error:
+                # Of its server, mostly. What went live before must not seem to have failed.
+                _log.warning("version %d in %s cannot be removed, and stays: %s", number, self.folder, error)
+                continue
             finally:
                 os.close(lock)
             removed.append(number)

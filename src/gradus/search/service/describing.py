@@ -47,8 +47,11 @@ def add_catalog(app: FastAPI, service: Service) -> None:
                     "query_fields": _fields(engine, "query"),
                     "fields": await version.run(lambda: _fields(engine, "document")),
                     "sample": [
-                        {"doc_id": doc_id, "fields": shown(engine, doc_id, documents.record(row))}
-                        for doc_id, row in _spread(list(documents.row_of.items()), _SAMPLE)
+                        {
+                            "doc_id": doc_id,
+                            "fields": shown(engine, doc_id, documents.record(documents.row_of[doc_id])),
+                        }
+                        for doc_id in _spread(documents.ids, _SAMPLE)
                     ],
                     "examples": _spread(await queries_of(service), _EXAMPLES),
                     "scale": list(service.desk.scale),

@@ -92,6 +92,9 @@ class UbiLog:
     Attributes:
         folder: Where.
         failing: Whether the last attempt to write failed.
+
+    Raises:
+        OSError: There is no such folder, and none can be made.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -99,6 +102,7 @@ class UbiLog:
         self.folder = folder
         self._files: dict[Kind, _DayFile] = {}
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
+        folder.mkdir(parents=True, exist_ok=True)
         for name in FOLDERS.values():
             repair(folder / name)
         self._thread = threading.Thread(target=self._run, name="gradus-log", daemon=True)

@@ -1,7 +1,6 @@
 """`/grades`: what experts say of documents, how far they are, and where they disagree."""
 
 import asyncio
-from collections import Counter, defaultdict
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
@@ -12,7 +11,7 @@ from gradus.search.engine import Engine
 from gradus.search.service.bodies import in_json, read_json
 from gradus.search.service.describing import queries_of
 from gradus.search.service.feedback import FOLDERS, moment
-from gradus.search.service.grades import Pair, read_grades
+from gradus.search.service.grades import GradeBook, Pair
 from gradus.search.service.judging_models import (
     DisputesResponse,
     GradeModel,
@@ -35,6 +34,7 @@ _MOST_DISPUTES = 200
 def add_grades(app: FastAPI, service: Service) -> None:
     """Add the routes."""
     guarded = service.guard.needs("judge")
+    book = GradeBook(None if service.log is None else service.log.folder / FOLDERS["grade"])
 
     @app.post(
         "/grades",
@@ -57,12 +57,7 @@ def add_grades(app: FastAPI, service: Service) -> None:
         rater: RaterName, query: Annotated[str, Query(min_length=1, max_length=2000)]
     ) -> Response:
         """A rater's own grades for a query."""
-        name, text = normalise(rater), normalise(query)
-        given = {
-            doc_id: raters[name]
-            for (asked, doc_id), raters in (await _grades(service)).items()
-            if asked == text and name in raters
-        }
+        given = await asyncio.to_thread(book.given, normalise(rater), normalise(query))
         return JSONResponse({"grades": given})
 
     @app.get(
@@ -72,14 +67,10 @@ def add_grades(app: FastAPI, service: Service) -> None:
     )
     async def progress(rater: RaterName) -> Response:
         """The queries to judge, and those that experts came up with."""
-        known, name = await _grades(service), normalise(rater)
-        mine = Counter(query for (query, _), raters in known.items() if name in raters)
-        raters_of: defaultdict[str, set[str]] = defaultdict(set)
-        for (query, _), raters in known.items():
-            raters_of[query].update(raters)
+        judged = await asyncio.to_thread(book.progress, normalise(rater))
         listed = [normalise(query) for query in (await queries_of(service))[:_MOST_QUERIES]]
-        queries = dict.fromkeys([*listed, *raters_of])
-        rows = [{"query": q, "mine": mine[q], "raters": len(raters_of.get(q, ()))} for q in queries]
+        known = dict.fromkeys(listed, (0, 0)) | judged
+        rows = [{"query": query, "mine": mine, "raters": raters} for query, (mine, raters) in known.items()]
         return JSONResponse({"queries": rows})
 
     @app.get(
@@ -89,17 +80,10 @@ def add_grades(app: FastAPI, service: Service) -> None:
     )
     async def disputes() -> Response:
         """Where raters disagree, the most first."""
-        shared = {pair: raters for pair, raters in (await _grades(service)).items() if len(raters) > 1}
+        shared = await asyncio.to_thread(book.shared)
         with service.live.use() as version:
-            rows = _disputes(shared, service, version.engine)
+            rows = await version.run(lambda: _disputes(shared, service, version.engine))
         return JSONResponse({"pairs": len(shared), "disputes": rows})
-
-
-async def _grades(service: Service) -> dict[Pair, dict[str, Grade]]:
-    """All grades, or none where the service has no log."""
-    if service.log is None:
-        return {}
-    return await asyncio.to_thread(read_grades, service.log.folder / FOLDERS["grade"])
 
 
 def _line(rater: str, given: GradeModel, service: Service, engine: Engine) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
 from gradus.search.engine import Engine, Hit, Wanted
+from gradus.search.index.checks import checked_filter
 from gradus.search.query import Query
 from gradus.search.service.bodies import in_json, read_json_or_form
 from gradus.search.service.feedback import moment
@@ -40,6 +41,8 @@ async def _answer(service: Service, asked: SearchRequest, picture: bytes | None)
     with service.live.use(asked.version) as version:
         engine = version.engine
         where = engine.where({name: _condition(given) for name, given in asked.filters.items()})
+        # Here and not in the search, which may be one for many callers.
+        where = checked_filter(engine.index.schema, where)
         for name in asked.facets:
             engine.facets.require(name)
         query = await as_asked(service, version, asked, picture)
