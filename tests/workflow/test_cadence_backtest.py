@@ -17,6 +17,7 @@ from gradus.catalog.table import Table
 from gradus.errors import LogError, SettingsError
 from gradus.insight.cadence_result import read_cadence
 from gradus.judgments.clicks.score import score_clicks
+from gradus.judgments.judgments import Judgments
 from gradus.judgments.simulation.policy import Policy
 from gradus.judgments.simulation.simulate import Simulation, simulate_cells
 from gradus.judgments.simulation.traffic import Traffic
@@ -178,6 +179,9 @@ def test_what_cannot_be_measured_is_refused(tmp_path: Path, monkeypatch: pytest.
             backtest(settings_of(shop, cadence__ages=ages), shop / "out", now=NOW)
     with pytest.raises(SettingsError, match=r"cadence\.modes has 'half'; choose among full, warm, queries"):
         backtest(settings_of(shop, cadence__modes=["half"]), shop / "out", now=NOW)
+    less_is_better = settings_of(shop, evaluation__metrics=["RankOfBest@10", "nDCG@10"])
+    with pytest.raises(SettingsError, match=r"begins with RankOfBest@10.*put another first"):
+        backtest(less_is_better, shop / "out", now=NOW)
     monkeypatch.chdir(shop)
     assert "name a log in log.path" in failure("cadence", "--log.path", "")
     assert "2 whole windows" in failure("cadence")
@@ -185,6 +189,25 @@ def test_what_cannot_be_measured_is_refused(tmp_path: Path, monkeypatch: pytest.
     said = failure("cadence", "--cadence.window_days", "4", "--clicks.estimator", "auto")
     assert "judging each window by itself (a greater cadence.window_days holds more): this log cannot" in said
     assert not (shop / "cadence").exists()
+
+
+def test_a_window_without_a_judged_query_goes_without_the_arms_measured_on_it_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ages 1 to 3 and the refresh of the oldest exist for the last window alone, and 1 and 2 for the one before."""
+    shop = make_shop(tmp_path / "shop", days=35, impressions=20_000)
+    judged = DatedEvidence.within
+
+    def nothing_in_the_last(log: DatedEvidence, windows: list[int]) -> dict[int, Judgments]:
+        found = judged(log, windows)
+        last = found[max(windows)]
+        return found | {max(windows): last.take(np.zeros(len(last.score), np.bool_))}
+
+    monkeypatch.setattr(DatedEvidence, "within", nothing_in_the_last)
+    found = backtest(settings_of(shop, training__epochs=1), shop / "out", now=NOW)
+    assert [age.age for age in found.ages] == [1, 2]
+    assert found.unmeasured == (3,)
+    assert [refresh.mode for refresh in found.refreshes] == ["full"]
 
 
 @pytest.mark.slow

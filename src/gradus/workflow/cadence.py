@@ -21,6 +21,7 @@ from gradus.encoders.saving import load_model
 from gradus.errors import LogError, SettingsError
 from gradus.evaluation.bootstrap import Interval, bootstrap_interval
 from gradus.evaluation.cells import evaluate_cells
+from gradus.evaluation.metrics import parse_metric
 from gradus.files import atomic_file
 from gradus.insight.cadence import FRESH, Reading, Refresh, measure_losses, plan
 from gradus.insight.cadence_result import Age, Cadence
@@ -67,6 +68,12 @@ def backtest(
     if launched()[1] > 1:
         raise SettingsError("a back-test runs in one process; start it without torchrun")
     ages, modes = _ages(settings.cadence.ages), _modes(settings.cadence.modes)
+    leading = settings.evaluation.metrics[0]
+    if not parse_metric(leading).higher_is_better:
+        raise SettingsError(
+            f"evaluation.metrics begins with {leading}, of which less is better, and a loss is a share of what a fresh "
+            "model has; put another first, such as nDCG@10"
+        )
     if clock is None:
         on_processor = device_of(settings.training.device).type == "cpu"
         clock = time.process_time if on_processor else time.monotonic
@@ -103,6 +110,10 @@ def _result(
 ) -> Cadence:
     chosen = evidence.settings.cadence
     losses = measure_losses(bench.readings)
+    # A window without a judged query says nothing of the arms that were measured on it alone.
+    modes = [mode for mode in modes if mode == "full" or mode in losses.arms]
+    unmeasured = sorted({*unmeasured, *(age for age in measured if str(age) not in losses.arms)})
+    measured = [age for age in measured if str(age) in losses.arms]
     refreshes = [
         Refresh(
             mode,
