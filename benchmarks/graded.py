@@ -11,7 +11,8 @@ Systems: `info-nce` (constant weights, the field's habit), `pairwise` (GCL of pa
 `many-to-many` (GCL over all judged pairs of a batch, linear weights). All share towers, augmentation,
 schedule and time; the batch size and learning rate of each were tuned on other seeds of the data
 (docs/experiments.md). With `--systems` also `exact-terms` (many-to-many with exact terms beside the dense vector)
-and `known-queries` (the same with a residual for the queries of training).
+and `known-queries` (the same with a residual for the queries of training), and any OBJECTIVE/WEIGHT, such as
+`listwise/power:2`.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
 SYSTEMS = {
     "info-nce": {"objective.name": "info-nce", "objective.weight": "constant", "training.batch": 1024},
@@ -34,6 +36,15 @@ COMPARED = ("info-nce", "pairwise", "many-to-many")
 METRICS = ("nDCG@10", "ERR(max=4)@10", "RBP(p=0.9)")
 OUT = Path(__file__).parent / "results"
 WORK = Path("bench")
+
+
+def values_of(system: str) -> dict[str, object]:
+    """The settings of a system, by its name."""
+    if system in SYSTEMS:
+        return dict(SYSTEMS[system])
+    objective, _, weight = system.partition("/")
+    batch = {"training.batch": 1024} if objective in ("info-nce", "pairwise") else {}
+    return {"objective.name": objective, "objective.weight": weight, **batch}
 
 
 def train_one(folder: Path, system: str, minutes: float, seed: int, out: Path) -> None:
@@ -64,7 +75,7 @@ def train_one(folder: Path, system: str, minutes: float, seed: int, out: Path) -
             "training.checkpoint_minutes": 1e9,
             "evaluation.metrics": METRICS,
         }
-        settings = read_settings(path).with_values(values | SYSTEMS[system])
+        settings = read_settings(path).with_values(values | values_of(system))
         data = load_data(settings)
         summary = train(settings, Path(name) / "run", data=data, clock=time.process_time)
         evaluation = evaluate(settings, summary.model, data=data)
@@ -87,19 +98,49 @@ def train_one(folder: Path, system: str, minutes: float, seed: int, out: Path) -
 
 def path_of(folder: Path, system: str, minutes: float, seed: int) -> Path:
     """Where a result is kept."""
-    return OUT / f"{folder.name}-{system}-{minutes:g}min-seed{seed}.json"
+    name = system.replace("/", "-").replace(":", "")
+    return OUT / f"{folder.name}-{name}-{minutes:g}min-seed{seed}.json"
+
+
+def grouped(folders: list[Path]) -> dict[str, list[tuple[Path, int]]]:
+    """Data set → its folders with their seeds."""
+    groups: dict[str, list[tuple[Path, int]]] = {}
+    for folder in folders:
+        name, _, seed = folder.name.rpartition("-")
+        groups.setdefault(name, []).append((folder, int(seed)))
+    return groups
+
+
+def run_missing(groups: dict[str, list[tuple[Path, int]]], systems: list[str], minutes: float) -> None:
+    """Train what has no result yet, two at a time."""
+
+    def run(job: tuple[Path, int, str]) -> None:
+        folder, seed, system = job
+        if path_of(folder, system, minutes, seed).exists():
+            return
+        command = [sys.executable, str(Path(__file__).resolve()), str(folder), "--minutes", str(minutes)]
+        subprocess.run([*command, "--one", system, str(seed)], check=True)
+        print(f"{folder.name} {system} done", file=sys.stderr)
+
+    OUT.mkdir(exist_ok=True)
+    jobs = [(folder, seed, s) for members in groups.values() for folder, seed in members for s in systems]
+    jobs.sort(key=lambda job: job[1])  # seed by seed, so that an interrupted run has whole seeds
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, jobs))
+
+
+def read(members: list[tuple[Path, int]], system: str, minutes: float) -> list[dict[str, Any]]:
+    """The results of a system, one per seed."""
+    return [
+        json.loads(path_of(folder, system, minutes, seed).read_text(encoding="utf-8"))
+        for folder, seed in members
+    ]
 
 
 def show(groups: dict[str, list[tuple[Path, int]]], systems: list[str], minutes: float) -> None:
     """Print a table per data set: means over seeds, and ratios to the others."""
     for group, members in groups.items():
-        results = {
-            system: [
-                json.loads(path_of(folder, system, minutes, seed).read_text(encoding="utf-8"))
-                for folder, seed in members
-            ]
-            for system in systems
-        }
+        results = {system: read(members, system, minutes) for system in systems}
         cells = list(results[systems[0]][0]["cells"])
         for metric in METRICS:
             print(f"\n### {group}, {minutes:g} minutes on two cores, {metric}, {len(members)} seed(s)\n")
@@ -131,7 +172,7 @@ def main() -> None:
     )
     parser.add_argument("folders", type=Path, nargs="+", help="NAME-SEED folders; tables average over seeds")
     parser.add_argument("--minutes", type=float, default=2.0)
-    parser.add_argument("--systems", nargs="+", choices=SYSTEMS, default=list(COMPARED))
+    parser.add_argument("--systems", nargs="+", default=list(COMPARED))
     parser.add_argument("--one", nargs=2, metavar=("SYSTEM", "SEED"), help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
@@ -140,26 +181,8 @@ def main() -> None:
             args.folders[0], system, args.minutes, seed, path_of(args.folders[0], system, args.minutes, seed)
         )
         return
-    groups: dict[str, list[tuple[Path, int]]] = {}
-    for folder in args.folders:
-        name, _, seed = folder.name.rpartition("-")
-        groups.setdefault(name, []).append((folder, int(seed)))
-
-    def run(job: tuple[Path, int, str]) -> None:
-        folder, seed, system = job
-        if path_of(folder, system, args.minutes, seed).exists():
-            return
-        command = [sys.executable, __file__, str(folder), "--minutes", str(args.minutes)]
-        subprocess.run([*command, "--one", system, str(seed)], check=True)
-        print(f"{folder.name} {system} done", file=sys.stderr)
-
-    OUT.mkdir(exist_ok=True)
-    jobs = [
-        (folder, seed, s) for members in groups.values() for folder, seed in members for s in args.systems
-    ]
-    jobs.sort(key=lambda job: job[1])  # seed by seed, so that an interrupted run has whole seeds
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(run, jobs))
+    groups = grouped(args.folders)
+    run_missing(groups, args.systems, args.minutes)
     show(groups, args.systems, args.minutes)
 
 
