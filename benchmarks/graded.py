@@ -25,6 +25,8 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from gradus.settings import Settings, read_settings
+
 SYSTEMS = {
     "info-nce": {"objective.name": "info-nce", "objective.weight": "constant", "training.batch": 1024},
     "pairwise": {"objective.name": "pairwise", "training.batch": 1024},
@@ -47,27 +49,33 @@ def values_of(system: str) -> dict[str, object]:
     return {"objective.name": objective, "objective.weight": weight, **batch}
 
 
+def folder_settings(folder: Path) -> Settings:
+    """A folder's `gradus.toml`, or else what `gradus init` proposes."""
+    from gradus.catalog.infer import infer_settings
+    from gradus.files import atomic_file
+
+    path = folder / "gradus.toml"
+    if not path.exists():
+        # Kept, since the cache of decoded images lies beside it.
+        path = WORK / folder.name / "gradus.toml"
+        with atomic_file(path) as aside:
+            aside.write_text(infer_settings((folder / "catalog.csv").resolve()), encoding="utf-8")
+    return read_settings(path)
+
+
 def train_one(folder: Path, system: str, minutes: float, seed: int, out: Path) -> None:
     """Train and measure one system, and write the result to `out`."""
     import tempfile
 
     import torch
 
-    from gradus.catalog.infer import infer_settings
     from gradus.files import atomic_file
-    from gradus.settings import read_settings
     from gradus.workflow.data import load_data
     from gradus.workflow.evaluation import evaluate
     from gradus.workflow.training import train
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as name:
-        path = folder / "gradus.toml"
-        if not path.exists():
-            # Kept, since the cache of decoded images lies beside it.
-            path = WORK / folder.name / "gradus.toml"
-            with atomic_file(path) as aside:
-                aside.write_text(infer_settings((folder / "catalog.csv").resolve()), encoding="utf-8")
         values = {
             "training.minutes": 2 * minutes,
             "training.seed": seed,
@@ -75,7 +83,7 @@ def train_one(folder: Path, system: str, minutes: float, seed: int, out: Path) -
             "training.checkpoint_minutes": 1e9,
             "evaluation.metrics": METRICS,
         }
-        settings = read_settings(path).with_values(values | values_of(system))
+        settings = folder_settings(folder).with_values(values | values_of(system))
         data = load_data(settings)
         summary = train(settings, Path(name) / "run", data=data, clock=time.process_time)
         evaluation = evaluate(settings, summary.model, data=data)
