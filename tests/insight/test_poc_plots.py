@@ -2,12 +2,13 @@
 
 import math
 import re
-from itertools import combinations, pairwise
+from itertools import combinations, pairwise, product
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradus.insight.poc_names import LINE, place_names
 from gradus.insight.poc_plots import HEIGHT, WIDTH, Dot, Whisker, plot_line, plot_scatter
 from gradus.insight.poc_scale import place, steps
 
@@ -42,7 +43,7 @@ def test_the_scatter_is_logarithmic() -> None:
         Dot(100, 0.6, "c", "baseline", "c"),
     ]
     svg = str(plot_scatter(dots, "ms", "nDCG", "title"))
-    # From the best to the worst: b, c, a; equal ratios are equal distances.
+    # What is compared first, from the best on, then the others: b, c, a; equal ratios are equal distances.
     (b, b_up), (c, c_up), (a, a_up) = circles(svg)
     assert c - b == pytest.approx(b - a, abs=0.2)
     assert a_up - c_up == pytest.approx(c_up - b_up, abs=0.2)
@@ -58,6 +59,22 @@ def test_names_lie_inside_and_apart() -> None:
     assert {side for *_, side in texts} == {"end"}
     assert all(abs(float(one[1]) - float(other[1])) >= 19.9 for one, other in combinations(texts, 2))
     assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in circles(svg))
+
+
+@given(
+    st.lists(st.tuples(st.floats(60, 540), st.floats(20, 280), st.integers(10, 200)), min_size=1, max_size=9)
+)
+def test_names_cover_no_point_and_no_name_where_there_is_room(given: list[tuple[float, float, int]]) -> None:
+    points, widths = [(x, y) for x, y, _ in given], [width for *_, width in given]
+    frame = (0.0, -2000.0, 800.0, 2000.0)
+    boxes = [
+        (name.x - width * name.left, name.y - LINE / 2, name.x + width * (not name.left), name.y + LINE / 2)
+        for name, width in zip(place_names(points, widths, frame), widths, strict=True)
+    ]
+    for (x, y), (left, top, right, bottom) in product(points, boxes):
+        assert not (left < x < right and top < y < bottom)
+    for one, other in combinations(boxes, 2):
+        assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
 
 
 def test_the_line_goes_through_the_origin_and_levels_are_where_they_are() -> None:

@@ -39,7 +39,8 @@ class Costs:
         index_bytes: What is searched: vectors, postings.
         model_bytes: The encoders' files.
         reranker_bytes: The re-ranker, and what it keeps of each document beside the first stage's own; the vectors of a
-            model that only the re-ranker reads, whose files, training and embedding are in the other figures.
+            model that only the re-ranker reads, whose files, training and embedding are in the other figures; the
+            token vectors of late interaction, extrapolated from a sample of documents.
         training_seconds: Training of the models, by the clock; `None` where that was not measured.
         training_cpu_seconds: The same in processor time; `None` too where a training was interrupted.
         embedding_seconds: Embedding the whole catalogue, by the clock; extrapolated from a sample of documents; `None`

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
+from gradus.insight.poc_names import place_names
 from gradus.insight.poc_scale import steps
 
 WIDTH, HEIGHT = 560, 330
@@ -84,29 +85,33 @@ def plot_scatter(
                 limit[1],
             )
         )
-    taken: list[tuple[float, float]] = []
-    for dot in sorted(dots, key=lambda dot: -dot.y):
+    # What the page is about is named first, closest to its points.
+    dots = sorted(dots, key=lambda dot: (dot.role == "other", -dot.y))
+    walls = [(across(limit[0]), _TOP, across(limit[0]), HEIGHT)] if limit else []
+    names = place_names(
+        [(across(dot.x), up(dot.y)) for dot in dots],
+        [sum(8 if character.isascii() else 14 for character in dot.name) for dot in dots],
+        (_LEFT, _TOP, WIDTH, HEIGHT - _BOTTOM),
+        walls,
+    )
+    for dot, name in zip(dots, names, strict=True):
         x, y = across(dot.x), up(dot.y)
-        wide = sum(8 if character.isascii() else 14 for character in dot.name) + 11
-        wall = across(limit[0]) if limit and limit[0] > dot.x else WIDTH
-        left = x + wide > wall and x - wide > _LEFT
-        text = y + 4
-        # Names of neighbours go below each other.
-        while any(abs(text - other) < 20 and abs(x - near) < 200 for near, other in taken):
-            text += 1
-        taken.append((x, text))
+        lead = Markup('<path class="lead" d="M{:.1f} {:.1f}L{:.1f} {:.1f}"/>').format(
+            x, y, name.x + (2 if name.left else -2), name.y
+        )
         parts.append(
             Markup(
-                '<g class="mark {role}" tabindex="0" translate="no"><title>{told}</title><circle cx="{x:.1f}" cy="{y:.1f}" r="6"/>'
+                '<g class="mark {role}" tabindex="0" translate="no"><title>{told}</title>{lead}<circle cx="{x:.1f}" cy="{y:.1f}" r="6"/>'
                 '<text x="{at:.1f}" y="{text:.1f}" text-anchor="{side}">{name}</text></g>'
             ).format(
                 role=dot.role,
                 told=dot.told,
+                lead=lead if name.y != y else "",
                 x=x,
                 y=y,
-                at=x - 11 if left else x + 11,
-                text=text,
-                side="end" if left else "start",
+                at=name.x,
+                text=name.y + 4,
+                side="end" if name.left else "start",
                 name=dot.name,
             )
         )
