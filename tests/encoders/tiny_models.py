@@ -126,6 +126,27 @@ def save_sentence(folder: Path, **options: Any) -> Any:
     return model.eval()
 
 
+def save_late_interaction(folder: Path) -> Any:
+    """A projection of each token to 6, without the nuts of documents, unit length; returns the MultiVectorEncoder."""
+    from sentence_transformers import MultiVectorEncoder
+    from sentence_transformers.base import modules
+    from sentence_transformers.multi_vector_encoder.modules import MultiVectorMask
+
+    save_bert(folder / "bert")
+    torch.manual_seed(8)
+    projected = {"bias": False, "activation_function": torch.nn.Identity()}
+    parts = [
+        modules.Transformer(str(folder / "bert"), max_seq_length=10),
+        modules.Dense(16, 6, module_input_name="token_embeddings", **projected),
+        MultiVectorMask(skiplist_words=["nut"]),
+        modules.Normalize(module_input_name="token_embeddings"),
+    ]
+    prompts = {"query": "short ", "document": "plain "}
+    model = MultiVectorEncoder(modules=parts, device="cpu", prompts=prompts)
+    model.save_pretrained(str(folder / "late"), create_model_card=False)
+    return model.eval()
+
+
 def _saved(folder: Path, model: Any, *others: Any) -> Any:
     # Away from their initial values, at which biases are zero and different wirings give the same output.
     with torch.no_grad():

@@ -98,8 +98,14 @@ def test_folder_names() -> None:
         (
             'reranker = "lambdamart"\ndepth',
             'reranker = "cross-encoder"\ndepth',
-            "cross-encoder needs a model",
+            "the re-ranker cross-encoder needs a model",
         ),
+        (
+            'reranker = "lambdamart"\ndepth',
+            'reranker = "late-interaction"\ndepth',
+            "the re-ranker late-interaction needs a model",
+        ),
+        ("depth = 50", 'depth = 50\nmodel = "x"', "the re-ranker lambdamart takes no model"),
         ('vectors = "plain"', 'vectors = "bm25"', "no model 'bm25'; known: plain"),
         ("キーワード", "bm25 – LambdaMART!", "would both lie in a folder 'bm25-lambdamart'"),
         ("キーワード", "…", "needs a name"),

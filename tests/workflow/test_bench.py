@@ -5,11 +5,12 @@ import shutil
 from dataclasses import replace
 from math import nan
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from tiny_shop import answer, failure, make_shop, output, read, write
+from tiny_shop import PARTS, answer, failure, make_shop, output, read, write
 
 pytest.importorskip("lightgbm")
 
@@ -17,6 +18,7 @@ from gradus.evaluation.bootstrap import Interval
 from gradus.evaluation.results import read_evaluation
 from gradus.insight.bench import CellSummary, read_bench
 from gradus.settings import read_settings
+from gradus.workflow import bench as bench_module
 from gradus.workflow import bench_models
 from gradus.workflow.bench import all_metrics, bench
 from gradus.workflow.evaluation import evaluate
@@ -294,6 +296,66 @@ vectors = "other"
     assert other.reranker_bytes == own.reranker_bytes + own.index_bytes
     assert other.embedding_seconds > own.embedding_seconds
     assert found.pipelines[0].costs.model_bytes == own.model_bytes
+
+
+def test_late_interaction_is_timed_with_its_vectors_there(
+    copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sentence_transformers")
+    from tiny_models import save_late_interaction
+
+    from gradus.evaluation.rerankers.late_interaction import LateInteraction
+
+    library = save_late_interaction(copy)
+    told: list[tuple[str, list[int]]] = []
+    embed, timing = LateInteraction.embed, bench_module.measure_latency
+
+    def noted(self: LateInteraction, rows: np.ndarray) -> list[np.ndarray]:
+        if len(rows):
+            told.append(("embed", rows.tolist()))
+        return embed(self, rows)
+
+    def timed(*args: Any, **options: Any) -> Any:
+        told.append(("time", []))
+        return timing(*args, **options)
+
+    monkeypatch.setattr(LateInteraction, "embed", noted)
+    monkeypatch.setattr(bench_module, "measure_latency", timed)
+    text = (copy / "pipelines.toml").read_text().partition("[first.theirs]")[0]
+    text += '[[pipeline]]\nname = "Plain"\nfirst = "plain"\n'
+    for depth in (4, 10):
+        text += f"""
+[[pipeline]]
+name = "Late@{depth}"
+first = "plain"
+reranker = "late-interaction"
+model = "late"
+depth = {depth}
+"""
+    # The second time, quality is known, and only what the timed queries list is embedded beside the sample.
+    for queries in (12, 11):
+        (copy / "pipelines.toml").write_text(text.replace("queries = 12", f"queries = {queries}"))
+        told.clear()
+        plain, shallow, deep = bench(copy / "pipelines.toml", copy / "late-out").pipelines
+        # Eight to warm up and all as the sample; then each when it is first listed, and none while queries are timed.
+        assert [len(rows) for _, rows in told[:2]] == [8, 24]
+        kept = [row for _, rows in told[2:] for row in rows]
+        assert len(set(kept)) == len(kept) > 10
+        assert told[-1] == ("time", [])
+        assert shallow.latency.queries == deep.latency.queries == queries
+    # Start, end, prompt and two words, or one for nuts, in vectors of 6 halves; of 24 documents, the sample is all.
+    vectors = sum(5 - (kind == "nut") for _, kind in PARTS) * 6 * 2
+    parameters = sum(4 * part.numel() for part in library.parameters())
+    assert shallow.costs == deep.costs
+    assert shallow.costs.reranker_bytes == parameters + vectors
+    assert shallow.costs.embedding_seconds > plain.costs.embedding_seconds
+    firsts, lasts = (
+        read_evaluation(copy / "late-out" / result.folder / "evaluation").cells["in-domain"].run.document_ids
+        for result in (plain, shallow)
+    )
+    assert [set(ids[:4]) for ids in firsts] == [set(ids[:4]) for ids in lasts]
+    assert [ids[4:] for ids in firsts] == [ids[4:] for ids in lasts]
+    assert [ids[:4] for ids in firsts] != [ids[:4] for ids in lasts]
 
 
 def test_metrics_and_what_shows_their_holes() -> None:

@@ -60,7 +60,7 @@ class SentenceTower(TextTower):
     @classmethod
     def _read(cls, name: str, weights: bool) -> Self:
         sentence_library()
-        parts = _json(name, "modules.json")
+        parts = model_json(name, "modules.json")
         kinds = [part["type"].rpartition(".")[2] for part in parts]
         unknown = [kind for kind in kinds[1:] if kind not in FOLLOWING]
         if kinds[0] != "Transformer" or unknown:
@@ -75,8 +75,8 @@ class SentenceTower(TextTower):
             _module(kind, name, part["path"], weights)
             for kind, part in zip(kinds[1:], parts[1:], strict=True)
         ]
-        own = _json(name, "sentence_bert_config.json", path)
-        model = _json(name, "config_sentence_transformers.json")
+        own = model_json(name, "sentence_bert_config.json", path)
+        model = model_json(name, "config_sentence_transformers.json")
         prompt = model.get("prompts", {}).get(model.get("default_prompt_name"), "")
         if prompt and any(getattr(module, "include_prompt", True) is False for module in following):
             raise ModelError(
@@ -125,7 +125,7 @@ def is_sentence_model(name: str) -> bool:
     """
     if Path(name).is_dir():
         return (Path(name) / "modules.json").is_file()
-    return _file(name, "modules.json") is not None
+    return model_file(name, "modules.json") is not None
 
 
 def sentence_library() -> Any:
@@ -137,12 +137,17 @@ def sentence_library() -> Any:
     try:
         import sentence_transformers
     except ImportError:
-        raise MissingExtraError("a sentence-transformers tower", "hf") from None
+        raise MissingExtraError("a sentence-transformers model", "hf") from None
     return sentence_transformers
 
 
-def _file(name: str, file: str, subfolder: str = "") -> str | None:
-    """Path of a model's file, fetched where the model is on the hub; `None` if it has no such file."""
+def model_file(name: str, file: str, subfolder: str = "") -> str | None:
+    """Path of a model's file, fetched where the model is on the hub; `None` if it has no such file.
+
+    Raises:
+        MissingExtraError: sentence-transformers is not installed.
+        ModelError: The hub cannot be asked.
+    """
     sentence_library()
     from sentence_transformers.util import load_file_path
 
@@ -151,9 +156,14 @@ def _file(name: str, file: str, subfolder: str = "") -> str | None:
     return path
 
 
-def _json(name: str, file: str, subfolder: str = "") -> Any:
-    """Content of a model's JSON file; an empty mapping if it has no such file."""
-    path = _file(name, file, subfolder)
+def model_json(name: str, file: str, subfolder: str = "") -> Any:
+    """Content of a model's JSON file; an empty mapping if it has no such file.
+
+    Raises:
+        MissingExtraError: sentence-transformers is not installed.
+        ModelError: The file is not JSON, or the hub cannot be asked.
+    """
+    path = model_file(name, file, subfolder)
     with reading(name):
         return {} if path is None else json.loads(Path(path).read_text(encoding="utf-8"))
 
@@ -179,7 +189,7 @@ def _module(kind: str, name: str, path: str, weights: bool) -> Any:
         except TypeError as error:
             raise ValueError(f"{path}: {error}") from error
     if weights and any(True for _ in module.parameters()):
-        file = _file(name, "model.safetensors", path)
+        file = model_file(name, "model.safetensors", path)
         if file is None:
             raise ModelError(f"the sentence-transformers model {name!r} has no {path}/model.safetensors")
         module.load_state_dict({key: value.to(torch.float32) for key, value in load_file(file).items()})

@@ -16,6 +16,9 @@ from gradus.settings.settings import Settings, read_settings
 _KEYS = {"bm25": set[str](), "model": {"model"}, "fusion": {"of", "method", "weights"}, "run": {"run"}}
 _NEEDED = {"model": "model", "fusion": "of", "run": "run"}
 
+TEXT_RERANKERS = ("cross-encoder", "late-interaction")
+"""Pretrained re-rankers, which a pipeline names a model of."""
+
 
 @dataclass(frozen=True)
 class FirstSettings(Section):
@@ -39,9 +42,9 @@ class PipelineSettings(Section):
 
     name: str = setting("", "What it is called.")
     first: str = setting("", "Its first stage.")
-    reranker: str = setting("none", "Its re-ranker.", choices=("none", "lambdamart", "cross-encoder"))
+    reranker: str = setting("none", "Its re-ranker.", choices=("none", "lambdamart", *TEXT_RERANKERS))
     depth: int = setting(100, "How many documents of each list are re-ranked.", minimum=1)
-    model: str = setting("", "The cross-encoder: folder or hub name.")
+    model: str = setting("", "Of a cross-encoder or late interaction: folder or hub name.")
     vectors: str = setting(
         "", "The model whose similarities LambdaMART reads; the first stage's own, where it has one."
     )
@@ -184,8 +187,9 @@ def _read_pipelines(given: Any, first: Mapping[str, FirstSettings]) -> tuple[Pip
                     f"{pipeline.name!r} and {found[folder].name!r} would both lie in a folder {folder!r}; rename one"
                 )
             _known(f"first stage {pipeline.first!r}", pipeline.first, first)
-            if (pipeline.reranker == "cross-encoder") != bool(pipeline.model):
-                raise SettingsError("a cross-encoder needs a model, and nothing else takes one")
+            if (pipeline.reranker in TEXT_RERANKERS) != bool(pipeline.model):
+                takes = "takes no model" if pipeline.model else "needs a model, a folder or hub name"
+                raise SettingsError(f"the re-ranker {pipeline.reranker} {takes}")
             if pipeline.vectors:
                 if pipeline.reranker != "lambdamart":
                     raise SettingsError("only lambdamart takes vectors")

@@ -186,7 +186,8 @@ class _Runner:
             first = self.stages.live(pipeline.first) if asked else None
             if first is not None:
                 trees = self.out / folder_name(pipeline.name) / TREES
-                search = _joined(first, self.rerankers.live(pipeline, trees), pipeline.depth)
+                second = self.rerankers.live(pipeline, trees, np.array(asked))
+                search = _joined(first, second, pipeline.depth)
                 systems[pipeline.name] = partial(_ask, search, everything, latency.documents)
         if not systems:
             return found

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from gradus.workflow.vectors import document_vectors
 
 Rows = NDArray[np.int64]
 Vectors = NDArray[np.float32]
+Made = TypeVar("Made")
 
 RECORD = "bench.json"
 """In the folder of a model that was trained here: on what, and how long it took."""
@@ -154,25 +156,42 @@ class BenchModel:
     def costs(self) -> Costs:
         """What the model takes; its embedding time from a sample of documents, pictures decoded anew."""
         documents, folder = self._data.documents, model_folder(self.folder)
-        rows = np.random.default_rng(0).permutation(len(documents))[:SAMPLE]
-        sample = documents.take(rows)
-        self.encoder.embed(
-            "document", self.encoder.prepare("document", sample.take(np.arange(len(rows))[:8]))
-        )
-        with Stopwatch() as watch:
-            self.encoder.embed("document", self.encoder.prepare("document", sample))
-        return Costs(
+
+        def embed(rows: Rows) -> Vectors:
+            return self.encoder.embed("document", self.encoder.prepare("document", documents.take(rows)))
+
+        _, embedding = embedded_sample(len(documents), embed)
+        return replace(
+            embedding,
             index_bytes=self.documents.nbytes,
             model_bytes=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
             training_seconds=self.record.seconds if self.record else None,
             training_cpu_seconds=self.record.cpu_seconds if self.record else None,
-            embedding_seconds=watch.seconds * len(documents) / len(rows),
-            embedding_cpu_seconds=watch.cpu_seconds * len(documents) / len(rows),
         )
 
     def _corpus(self, rows: Rows) -> Vectors:
         """The vectors of the documents that are searched; all of them without a copy."""
         return self.documents if np.array_equal(rows, self._everything) else self.documents[rows]
+
+
+def embedded_sample(count: int, embed: Callable[[Rows], Made]) -> tuple[Made, Costs]:
+    """Embed some documents to learn what all would take.
+
+    Args:
+        count: Documents of the catalogue.
+        embed: Embeds the documents of some rows anew.
+
+    Returns:
+        What it made of the sample, and the costs of embedding the catalogue.
+    """
+    rows = np.random.default_rng(0).permutation(count)[:SAMPLE]
+    embed(rows[:8])
+    with Stopwatch() as watch:
+        made = embed(rows)
+    share = len(rows) / count
+    return made, Costs(
+        embedding_seconds=watch.seconds / share, embedding_cpu_seconds=watch.cpu_seconds / share
+    )
 
 
 def _fingerprint(settings: Settings, data: Data) -> str:

@@ -1,4 +1,4 @@
-"""The re-rankers of a bench: LambdaMART, fitted to a first stage, and cross-encoders."""
+"""The re-rankers of a bench: LambdaMART, fitted to a first stage, and pretrained models of texts."""
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,12 +11,13 @@ from gradus.evaluation.cells import answerable, look_up
 from gradus.evaluation.metrics import parse_metric
 from gradus.evaluation.rerankers.cross_encoder import CrossEncoder
 from gradus.evaluation.rerankers.lambdamart import LambdaMart
-from gradus.evaluation.rerankers.reranked import Reranked, Scorer
+from gradus.evaluation.rerankers.late_interaction import LateInteraction
+from gradus.evaluation.rerankers.reranked import Reranked, Scorer, filled
 from gradus.insight.bench import Costs
 from gradus.insight.latency import Stopwatch
-from gradus.settings.pipelines import PipelineSettings
+from gradus.settings.pipelines import TEXT_RERANKERS, PipelineSettings
 from gradus.training.optimizer import device_of
-from gradus.workflow.bench_models import BenchModel
+from gradus.workflow.bench_models import BenchModel, embedded_sample
 from gradus.workflow.bench_stages import FirstStages, digest_of
 
 Rows = NDArray[np.int64]
@@ -53,7 +54,7 @@ class Rerankers:
 
     def __init__(self, stages: FirstStages) -> None:
         self.stages = stages
-        self._cross_encoders: dict[str, CrossEncoder] = {}
+        self._pretrained: dict[tuple[str, str], Fitted] = {}
 
     def content(self, pipeline: PipelineSettings) -> list[Any]:
         """Names what a pipeline's re-ranker is made of, beside the data."""
@@ -62,9 +63,9 @@ class Rerankers:
                 vectors = self.stages.pipelines.vectors_of(pipeline)
                 own = self.stages.content(vectors) if vectors else None
                 return [pipeline.reranker, MOST_TREES, pipeline.depth, own, self.stages.pipelines.seed]
-            case "cross-encoder":
-                return [pipeline.reranker, pipeline.depth, digest_of(Path(self._model(pipeline)))]
-        return []
+            case "none":
+                return []
+        return [pipeline.reranker, pipeline.depth, digest_of(Path(self._model(pipeline)))]
 
     def fit(self, pipeline: PipelineSettings, trees: Path) -> Fitted:
         """A pipeline's re-ranker, fitted to the first stage's lists of the training part.
@@ -76,11 +77,10 @@ class Rerankers:
         Raises:
             MissingExtraError: Its library is not installed.
             EvaluationError: The first stage's lists hold nothing that LambdaMART could learn.
-            ModelError: No such cross-encoder.
+            ModelError: No such cross-encoder or late-interaction model.
         """
-        if pipeline.reranker == "cross-encoder":
-            cross_encoder = self._cross_encoder(pipeline)
-            return Fitted(cross_encoder, Costs(reranker_bytes=cross_encoder.nbytes))
+        if pipeline.reranker in TEXT_RERANKERS:
+            return self._shared(pipeline)
         if pipeline.reranker == "none":
             return Fitted()
         data = self.stages.data
@@ -104,14 +104,24 @@ class Rerankers:
             costs += replace(takes, index_bytes=0, reranker_bytes=takes.index_bytes)
         return Fitted(model, costs, {"trees": kept, "importance": model.importance()})
 
-    def live(self, pipeline: PipelineSettings, trees: Path) -> Scorer | None:
-        """The re-ranker that `fit` made, at the work that it has with a new query; arguments and errors are the same.
+    def live(self, pipeline: PipelineSettings, trees: Path, asked: Rows) -> Scorer | None:
+        """The re-ranker that `fit` made, at the work that it has with a new query; errors are the same.
 
         The first stage hands its vector of the query on. Where LambdaMART reads those of another model, that model
-        encodes the query too.
+        encodes the query too. Late interaction finds the documents' vectors there, as in a service's index.
+
+        Args:
+            pipeline: The pipeline.
+            trees: Where LambdaMART is kept.
+            asked: Rows of the queries that it will be asked.
         """
         if pipeline.reranker != "lambdamart":
-            return self.fit(pipeline, trees).scorer
+            scorer = self.fit(pipeline, trees).scorer
+            if isinstance(scorer, LateInteraction):
+                everything = np.arange(len(self.stages.data.documents))
+                listed, _ = self.stages.search(pipeline.first)(asked, everything, pipeline.depth)
+                scorer.keep(filled(listed))
+            return scorer
         lambdamart = self._lambdamart(pipeline)
         lambdamart.load(trees)
         model = self._other_model(pipeline)
@@ -166,14 +176,24 @@ class Rerankers:
         features = self.stages.features(pipelines.vectors_of(pipeline))
         return LambdaMart(features, trees=MOST_TREES, seed=pipelines.seed)
 
-    def _cross_encoder(self, pipeline: PipelineSettings) -> CrossEncoder:
-        name, data = self._model(pipeline), self.stages.data
-        if name not in self._cross_encoders:
-            device = device_of(self.stages.pipelines.settings.training.device)
-            self._cross_encoders[name] = CrossEncoder(
-                name, data.judgments.queries, data.documents, device=str(device)
-            )
-        return self._cross_encoders[name]
+    def _shared(self, pipeline: PipelineSettings) -> Fitted:
+        """A cross-encoder or late interaction; pipelines that name the same model share it."""
+        key = pipeline.reranker, self._model(pipeline)
+        if key not in self._pretrained:
+            self._pretrained[key] = self._read(*key)
+        return self._pretrained[key]
+
+    def _read(self, reranker: str, model: str) -> Fitted:
+        queries, documents = self.stages.data.judgments.queries, self.stages.data.documents
+        device = str(device_of(self.stages.pipelines.settings.training.device))
+        if reranker == "cross-encoder":
+            cross_encoder = CrossEncoder(model, queries, documents, device=device)
+            return Fitted(cross_encoder, Costs(reranker_bytes=cross_encoder.nbytes))
+        late = LateInteraction(model, queries, documents, device=device)
+        vectors, costs = embedded_sample(len(documents), late.embed)
+        per_document = float(np.mean([each.nbytes for each in vectors]))
+        index = round(len(documents) * per_document)
+        return Fitted(late, replace(costs, reranker_bytes=late.nbytes + index))
 
     def _model(self, pipeline: PipelineSettings) -> str:
         """A folder beside the file of pipelines, else the name of a model on the hub."""
