@@ -58,6 +58,7 @@ def test_each_kind_of_column_is_told(here: Path) -> None:
     path = write_jsonl("parts/catalog.jsonl", [part(n) for n in range(120)])
     settings = inferred(path)
     assert (settings.catalog.path, settings.catalog.id) == ("parts/catalog.jsonl", "doc_id")
+    assert settings.encoder.exact_terms == 512
     assert settings.catalog.fields == {
         "name": {"type": "text", "weight": 1.0},
         "title": {"type": "text", "weight": 1.0},
@@ -123,7 +124,9 @@ def test_a_folder_of_images(here: Path) -> None:
 def test_embedded_images(here: Path) -> None:
     images = [{"bytes": b"x", "path": None}, {"bytes": b"y", "path": None}]
     pq.write_table(pa.table({"id": ["a", "b"], "image": images}), "train.parquet")
-    assert inferred("train.parquet").catalog.fields == {"image": {"type": "image", "weight": 1.0}}
+    settings = inferred("train.parquet")
+    assert settings.catalog.fields == {"image": {"type": "image", "weight": 1.0}}
+    assert settings.encoder.exact_terms == 0  # no text to find terms in
 
 
 def test_nothing_to_encode_is_an_error(here: Path) -> None:

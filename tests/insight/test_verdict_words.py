@@ -158,6 +158,8 @@ def test_segments_are_summed_up_where_they_agree_and_named_where_not() -> None:
     assert named.startswith("kind = b: Keep the re-ranker. With the first stage alone, nDCG@10 changes by −")
     (named,) = [text for text in sentences(split, "ja") if text.startswith("kind = ")]
     assert named.startswith("kind = b:リランカーは残すべきです。")
+    assert headline(split.overall, split) == "Drop the re-ranker, except for one kind of query."
+    assert headline(split.overall, split, "ja") == "リランカーは外せます(クエリ1種類を除く)。"
 
 
 def test_numbers_as_people_write_them() -> None:

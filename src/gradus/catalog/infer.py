@@ -64,9 +64,22 @@ def infer_settings(path: Path, judgments: Path | None = None) -> str:
             *_field_lines(guesses),
             *_judgments_lines(judgments),
             *_split_lines(guesses),
+            *_encoder_lines(guesses),
             "",
         ]
     )
+
+
+def _encoder_lines(guesses: Iterable[ColumnGuess]) -> Iterable[str]:
+    """Exact terms, where there are texts to find them in."""
+    if any(guess.role == "text" and guess.weight > 0 for guess in guesses):
+        yield from (
+            "",
+            "[encoder]",
+            "# Numbers beside the learned ones, for words, sizes and codes that are to match exactly: what is new is",
+            "# found better. 0 makes vectors three times shorter, and models that can be exported as ONNX.",
+            "exact_terms = 512",
+        )
 
 
 def _beside(path: Path) -> Path | None:

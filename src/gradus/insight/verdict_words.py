@@ -13,6 +13,8 @@ TEMPLATES: dict[Language, dict[str, str]] = {
         "drop": "Drop the re-ranker.",
         "fewer": "Re-rank fewer: {depth} documents instead of {full}.",
         "keep": "Keep the re-ranker.",
+        "except_one": "{text}, except for one kind of query.",
+        "except": "{text}, except for {count} kinds of query.",
         "undecided": "Not enough evidence: {missing}.",
         "depth": "re-ranking of {depth} documents",
         "alone": "the first stage alone",
@@ -40,6 +42,8 @@ TEMPLATES: dict[Language, dict[str, str]] = {
         "drop": "リランカーは外せます。",
         "fewer": "リランクする文書を{full}件から{depth}件に減らせます。",
         "keep": "リランカーは残すべきです。",
+        "except_one": "{text}(クエリ1種類を除く)。",
+        "except": "{text}(クエリ{count}種類を除く)。",
         "undecided": "まだ判断できません。{missing}。",
         "depth": "{depth}件のリランク",
         "alone": "一段目のみの検索",
@@ -68,13 +72,21 @@ TEMPLATES: dict[Language, dict[str, str]] = {
 
 
 def headline(answer: Answer, verdict: Verdict, language: Language = "en") -> str:
-    """The answer in one sentence: drop it, keep it, re-rank fewer, or what is missing."""
+    """The answer in one sentence: drop it, keep it, re-rank fewer, or what is missing.
+
+    The overall answer also says for how many segments it does not hold.
+    """
     words = TEMPLATES[language]
-    if answer.action != "undecided":
-        return words[answer.action].format(
-            depth=show_count(answer.depth or 0), full=show_count(verdict.reference.depth)
-        )
-    return words["undecided"].format(missing=_lacking(answer, answer.alone, verdict, language))
+    if answer.action == "undecided":
+        return words["undecided"].format(missing=_lacking(answer, answer.alone, verdict, language))
+    text = words[answer.action].format(
+        depth=show_count(answer.depth or 0), full=show_count(verdict.reference.depth)
+    )
+    against = 0 if answer is not verdict.overall or answer.action == "keep" else len(verdict.disagreeing)
+    if not against:
+        return text
+    key = "except_one" if against == 1 else "except"
+    return words[key].format(text=text.rstrip(".。"), count=show_count(against))
 
 
 def sentences(verdict: Verdict, language: Language = "en") -> list[str]:
