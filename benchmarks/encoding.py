@@ -12,12 +12,14 @@ import itertools
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from gradus.catalog.fields import Field
 from gradus.catalog.samples.drawings import write_drawings
@@ -98,7 +100,8 @@ def measure(folder: Path, count: int, repeats: int) -> None:
         values = documents.columns[column]
         table = Table(documents.ids, (Field(column, kind),), {column: values})
         encoder = ours(clip, table.fields[0])
-        inputs = [str(value) for value in values]
+        # Pictures are opened here and decoded there.
+        inputs = partial(map, Image.open if kind == "image" else str, values)
         fresh = itertools.count()
 
         def embed(cache: Path | None, precision: torch.dtype | None = None) -> Vectors:
@@ -107,7 +110,7 @@ def measure(folder: Path, count: int, repeats: int) -> None:
 
         embed(folder / "kept")
         ways: dict[str, Callable[[], Any]] = {
-            "sentence-transformers": lambda: theirs.encode(inputs, normalize_embeddings=True),  # noqa: B023
+            "sentence-transformers": lambda: theirs.encode(list(inputs()), normalize_embeddings=True),  # noqa: B023
             "gradus": lambda: embed(folder / f"cache-{next(fresh)}"),  # noqa: B023
             "gradus, kept": lambda: embed(folder / "kept"),
             "gradus, bfloat16": lambda: embed(folder / "kept", torch.bfloat16),

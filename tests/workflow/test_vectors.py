@@ -10,6 +10,7 @@ from gradus.encoders.encoder import Encoder
 from gradus.encoders.mini_text import MiniText
 from gradus.encoders.saving import load_model, save_model
 from gradus.encoders.subwords import Subwords
+from gradus.errors import SettingsError
 from gradus.settings import Settings
 from gradus.workflow import vectors
 from gradus.workflow.vectors import document_vectors
@@ -65,6 +66,26 @@ def test_another_document_or_another_model_is_embedded_anew(tmp_path, model, emb
     save_model(encoder, model / "model", {})
     document_vectors(settings, model, encoder, table("red bolt"))
     assert embedded == [1, 1, 1]
+
+
+def test_half_precision_is_near_and_kept_apart(tmp_path, model, embedded):
+    encoder, documents = load_model(model), table("red bolt", "red nut")
+    exact = document_vectors(Settings(root=tmp_path), model, encoder, documents)
+    settings = Settings(root=tmp_path).with_values({"index.precision": "bfloat16", "index.device": "cpu"})
+    near = document_vectors(settings, model, encoder, documents)
+    assert embedded == [2, 2]
+    assert near.dtype == np.float32
+    assert not np.array_equal(near, exact)
+    # Eight bits of a mantissa: a component is off by at most 1 part in 256.
+    assert np.abs(near - exact).max() < 1 / 128
+    assert np.array_equal(document_vectors(Settings(root=tmp_path), model, encoder, documents), exact)
+    assert embedded == [2, 2]
+
+
+def test_a_device_that_is_not_there_is_named(tmp_path, model):
+    settings = Settings(root=tmp_path).with_values({"index.device": "quantum"})
+    with pytest.raises(SettingsError, match=r"index\.device is 'quantum'"):
+        document_vectors(settings, model, load_model(model), table("red bolt"))
 
 
 def test_a_changed_picture_counts_as_a_change(tmp_path):

@@ -88,8 +88,8 @@ def precision_of(name: str, device: torch.device) -> torch.dtype:
     return torch.bfloat16 if native else torch.float32
 
 
-def device_of(name: str) -> torch.device:
-    """The device that `training.device` names: `auto` takes an accelerator where there is one.
+def device_of(name: str, key: str = "training.device") -> torch.device:
+    """The device that a setting names: `auto` takes an accelerator where there is one.
 
     Of several processes on one machine, each gets a CUDA device of its own.
 
@@ -103,7 +103,7 @@ def device_of(name: str) -> torch.device:
             torch.empty(0, device=name)
         except (RuntimeError, AssertionError) as error:
             reason = str(error).partition("\n")[0]
-            raise SettingsError(f"training.device is {name!r}, which cannot be used here: {reason}") from None
+            raise SettingsError(f"{key} is {name!r}, which cannot be used here: {reason}") from None
         return torch.device(name)
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 

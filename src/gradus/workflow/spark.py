@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import torch
 from numpy.typing import NDArray
 
 from gradus.catalog.fields import Field
@@ -45,6 +46,7 @@ def embed_on_spark(
     documents: Table,
     out: Vectors,
     of_parts: bool = False,
+    precision: torch.dtype = torch.float32,
     progress: Progress = silent,
 ) -> None:
     """Fill an array with the vectors of documents, or with the parts of these.
@@ -56,6 +58,7 @@ def embed_on_spark(
         documents: The catalogue.
         out: (n, D), or (n, P, D) for parts.
         of_parts: Whether the parts are wanted, as `gradus.encoders.field_parts.part_vectors` gives them.
+        precision: What towers compute in.
         progress: Told about documents as their vectors arrive.
 
     Raises:
@@ -67,7 +70,7 @@ def embed_on_spark(
         from pyspark.errors import PySparkException
     except ImportError:
         raise MissingExtraError("index.embed = 'spark'", "spark") from None
-    work = partial(_embedded, str(model.resolve()), document_side(model), of_parts)
+    work = partial(_embedded, str(model.resolve()), document_side(model), of_parts, precision)
     count, done = len(documents), 0
     try:
         with _session(master) as session:
@@ -85,7 +88,7 @@ def embed_on_spark(
 
 
 def _embedded(
-    model: str, side: str, of_parts: bool, batches: Iterator[pa.RecordBatch]
+    model: str, side: str, of_parts: bool, precision: torch.dtype, batches: Iterator[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     """What a worker does: rows of documents become rows of vectors."""
     encoder = _encoder(model, side)
@@ -94,10 +97,11 @@ def _embedded(
         documents = _as_table(encoder.fields["document"], batch)
         prepared = encoder.prepare("document", documents)
         here = np.arange(len(rows))
-        if of_parts:
-            vectors = part_vectors(encoder, prepared, here)
-        else:
-            vectors = encoder.embed("document", prepared, here)
+        with torch.autocast("cpu", precision, enabled=precision != torch.float32):
+            if of_parts:
+                vectors = part_vectors(encoder, prepared, here)
+            else:
+                vectors = encoder.embed("document", prepared, here)
         contents = [[rows.tobytes()], [np.ascontiguousarray(vectors, np.float32).tobytes()]]
         yield pa.RecordBatch.from_arrays(
             [pa.array(one, pa.binary()) for one in contents], ["rows", "vectors"]
@@ -111,8 +115,6 @@ def _encoder(model: str, side: str) -> Encoder:
     Raises:
         ModelError: It embeds documents differently from the one that the job was started with.
     """
-    import torch
-
     torch.set_num_threads(1)  # there is a worker for each core
     encoder = load_model(Path(model))
     if document_side(Path(model)) != side:

@@ -1,10 +1,12 @@
 """The documents' vectors, kept beside the settings, so that a second search does not embed the catalogue anew."""
 
 import hashlib
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from gradus.catalog.image_cache import cache_folder
@@ -15,6 +17,7 @@ from gradus.encoders.saving import document_side
 from gradus.files import atomic_file
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
+from gradus.training.optimizer import device_of, precision_of
 from gradus.workflow.spark import embed_on_spark
 
 KEPT = 4
@@ -57,17 +60,26 @@ def _kept(
 ) -> NDArray[np.float32]:
     encoder.require("document", documents)
     folder = settings.resolve(".gradus/vectors")
-    path = folder / f"{_content(model, encoder, documents)}{'-parts' if of_parts else ''}.npy"
+    on_spark = settings.index.embed == "spark"
+    device = torch.device("cpu") if on_spark else device_of(settings.index.device, "index.device")
+    precision = precision_of(settings.index.precision, device)
+    name = _content(model, encoder, documents, precision)
+    path = folder / f"{name}{'-parts' if of_parts else ''}.npy"
     if path.exists():
         path.touch()  # it is of use: others go first
         kept: NDArray[np.float32] = np.load(path, allow_pickle=False)
         return kept
     length = (FieldParts.of(encoder).count, encoder.dimensions) if of_parts else (encoder.length,)
     vectors = np.zeros((len(documents), *length), np.float32)
-    if settings.index.embed == "spark":
-        embed_on_spark(settings.index.spark, model, encoder, documents, vectors, of_parts, progress)
+    if on_spark:
+        embed_on_spark(
+            settings.index.spark, model, encoder, documents, vectors, of_parts, precision, progress
+        )
     else:
-        _embed_here(settings, encoder, documents, vectors, of_parts, progress)
+        if device.type != "cpu":
+            encoder = deepcopy(encoder).to(device)  # the one that was given stays where it is
+        with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            _embed_here(settings, encoder, documents, vectors, of_parts, progress)
     with atomic_file(path) as aside, aside.open("wb") as file:
         np.save(file, vectors, allow_pickle=False)
     for old in sorted(folder.glob("*.npy"), key=lambda file: -file.stat().st_mtime_ns)[KEPT:]:
@@ -109,9 +121,11 @@ def query_vectors(settings: Settings, encoder: Encoder, queries: Table) -> NDArr
     return encoder.embed("query", encoder.prepare("query", queries, cache_folder(settings)))
 
 
-def _content(model: Path, encoder: Encoder, documents: Table) -> str:
+def _content(model: Path, encoder: Encoder, documents: Table, precision: torch.dtype) -> str:
     """A name for this model on these documents: equal contents, equal names."""
     digest = hashlib.blake2b(document_side(model).encode(), digest_size=16)
+    if precision != torch.float32:
+        digest.update(str(precision).encode())
     digest.update("\0".join(documents.ids).encode())
     for field in encoder.fields["document"]:
         for value in documents.columns[field.name]:
