@@ -240,7 +240,7 @@ def _lines(out: Path, report: Report, clicks: str, audit: Path | None) -> list[s
         f"  {show_relative(row):>7}  (p {show_p(row.p_value)}, {row.queries:,} queries)"
         for row in report.leading
     ]
-    settings = _quoted(out / "drawings" / "gradus.toml")
+    settings, model = _quoted(out / "drawings" / "gradus.toml"), _quoted(out / "models" / "gradus")
     return [
         f"{headline(report.leading)}:",
         *found,
@@ -249,7 +249,8 @@ def _lines(out: Path, report: Report, clicks: str, audit: Path | None) -> list[s
         "",
         f"The report:          {out / 'report.html'}",
         *([] if audit is None else [f"What clicks tell:    {audit}"]),
-        f"Search:              {program} search {_quoted(out / 'models' / 'gradus')} {shlex.quote(QUERY)} --settings {settings}",
+        f"Search:              {program} search {model} {shlex.quote(QUERY)} --settings {settings}",
+        f"The search page:     {program} serve {model} --settings {settings}, then open the address that it names",
         f"Your own catalogue:  {program} init CATALOGUE, then {program} check, {program} train, {program} evaluate",
     ]
 
