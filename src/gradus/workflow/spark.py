@@ -66,7 +66,7 @@ def embed_on_spark(
         ModelError: An executor could not embed: the model is another one there, a picture is missing.
     """
     try:
-        from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+        from py4j.protocol import Py4JError
         from pyspark.errors import PySparkException
     except ImportError:
         raise MissingExtraError("index.embed = 'spark'", "spark") from None
