@@ -11,8 +11,8 @@ Systems: `info-nce` (constant weights, the field's habit), `pairwise` (GCL of pa
 `many-to-many` (GCL over all judged pairs of a batch, linear weights). All share towers, augmentation,
 schedule and time; the batch size and learning rate of each were tuned on other seeds of the data
 (docs/experiments.md). With `--systems` also `exact-terms` (many-to-many with exact terms beside the dense vector)
-and `known-queries` (the same with a residual for the queries of training), and any OBJECTIVE/WEIGHT, such as
-`listwise/power:2`.
+and `known-queries` (the same with a residual for the queries of training), `prior` (exact terms and the document prior), and any
+OBJECTIVE/WEIGHT, such as `listwise/power:2`.
 """
 
 import argparse
@@ -33,6 +33,7 @@ SYSTEMS = {  # over what `values_of` gives to all
     "many-to-many": {},
     "exact-terms": {"encoder.exact_terms": 512},
     "known-queries": {"encoder.exact_terms": 512, "encoder.query_residual": 0.1},
+    "prior": {"encoder.exact_terms": 512, "encoder.prior": 4.0},
 }
 COMPARED = ("info-nce", "pairwise", "many-to-many")
 METRICS = ("nDCG@10", "ERR(max=4)@10", "RBP(p=0.9)")
@@ -42,7 +43,7 @@ WORK = Path("bench")
 
 def values_of(system: str) -> dict[str, object]:
     """The settings of a system, by its name."""
-    dense = {"encoder.exact_terms": 0}
+    dense = {"encoder.exact_terms": 0, "encoder.prior": 0.0}
     if system in SYSTEMS:
         return dense | SYSTEMS[system]
     objective, _, weight = system.partition("/")

@@ -59,6 +59,7 @@ def test_each_kind_of_column_is_told(here: Path) -> None:
     settings = inferred(path)
     assert (settings.catalog.path, settings.catalog.id) == ("parts/catalog.jsonl", "doc_id")
     assert settings.encoder.exact_terms == 512
+    assert settings.encoder.prior == 4.0
     assert settings.catalog.fields == {
         "name": {"type": "text", "weight": 1.0},
         "title": {"type": "text", "weight": 1.0},
@@ -127,6 +128,7 @@ def test_embedded_images(here: Path) -> None:
     settings = inferred("train.parquet")
     assert settings.catalog.fields == {"image": {"type": "image", "weight": 1.0}}
     assert settings.encoder.exact_terms == 0  # no text to find terms in
+    assert settings.encoder.prior == 0.0
 
 
 def test_nothing_to_encode_is_an_error(here: Path) -> None:

@@ -51,7 +51,9 @@ def mini() -> Encoder:
     pictures = [tiny.png(picture) for picture in tiny.PICTURES]
     texts = ["hex bolt", "hex nut", "六角ナット", "六角ボルト", "4 pads", "8 pads"]
     settings = EncoderSettings(dimensions=16, pixels=32, query_residual=0.01)
-    encoder = build_encoder(settings, FIELDS, texts, pictures, evidence=["b", "c"], asked=QUERIES.take([1]))
+    encoder = build_encoder(
+        settings, FIELDS, texts, pictures, evidence=DOCUMENTS.take([1, 2]), asked=QUERIES.take([1])
+    )
     with torch.no_grad():
         for parameter in encoder.parameters():
             parameter += 0.1 * torch.randn_like(parameter)

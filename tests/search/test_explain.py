@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tiny_service import make_shop, png, rows
 
 from gradus.catalog.fields import Field
+from gradus.catalog.read import open_catalog
 from gradus.catalog.table import Table
 from gradus.encoders.build import build_encoder
 from gradus.encoders.saving import save_model
@@ -25,13 +26,14 @@ FIELDS = (Field("title"), Field("picture", "image", 0.5), Field("size", "number"
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
-    """A model with everything a vector can be made of: fields, evidence on both sides, exact terms."""
+    """A model with everything a vector can be made of: fields, evidence on both sides, a prior, exact terms."""
     shop = make_shop(tmp_path_factory.mktemp("shop"))
     torch.manual_seed(0)
     made = {"query": (Field("query"), Field("shown", "image", 0.7)), "document": FIELDS}
-    known = ["red/bolt 0", "blue/nut 6"]
+    documents = open_catalog(shop)
+    known = documents.take([documents.row_of[name] for name in ("red/bolt 0", "blue/nut 6")])
     encoder = build_encoder(
-        EncoderSettings(dimensions=24, pixels=32, exact_terms=32, query_residual=0.1),
+        EncoderSettings(dimensions=24, pixels=32, exact_terms=32, query_residual=0.1, prior=1.0),
         made,
         [row["title"] for row in rows()],
         evidence=known,
@@ -40,6 +42,9 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Engine:
     for residual in (encoder.residual, encoder.query_residual):
         assert residual is not None
         torch.nn.init.normal_(residual.vectors, std=0.2)
+    assert encoder.prior is not None
+    for effects in (encoder.prior.effects, encoder.prior.own):
+        torch.nn.init.normal_(effects, std=0.2)
     save_model(encoder, shop.root / "model", {})
     return load_engine(shop, shop.root / "model")
 
@@ -75,6 +80,7 @@ def test_the_parts_add_up_to_the_score_that_the_search_gives(engine: Engine) -> 
             kinds |= {(c.query.kind, c.document.kind) for c in found.contributions}
     assert kinds == {
         *((a, b) for a in ("field", "evidence") for b in ("field", "evidence")),
+        ("prior", "prior"),
         ("exact terms", "exact terms"),
     }
 
@@ -111,10 +117,15 @@ def test_each_part_is_what_its_formula_says(engine: Engine) -> None:
     found = {
         (c.query.field, c.document.field): c.score
         for c in engine.explain(query, doc_id).contributions
-        if c.query.kind != "exact terms"
+        if c.query.kind in ("field", "evidence")
     }
+    # Beside the prior, a dense vector is √(1 − p²) long.
+    asked_for, prior = float(ours.prior), float(theirs.prior)
+    left = (1 - share) * ((1 - asked_for**2) * (1 - prior**2)) ** 0.5
     for pair, value in expected.items():
-        assert found[pair] == pytest.approx((1 - share) * float(value), abs=1e-6), pair
+        assert found[pair] == pytest.approx(left * float(value), abs=1e-6), pair
+    (own,) = [c.score for c in engine.explain(query, doc_id).contributions if c.query.kind == "prior"]
+    assert own == pytest.approx((1 - share) * asked_for * prior, abs=1e-6)
 
 
 def test_exact_terms_add_the_share_of_the_words_in_common(engine: Engine) -> None:

@@ -48,15 +48,21 @@ def make(folder: Path, exact: int, evidence: bool) -> tuple[Settings, Encoder]:
     file = folder / "gradus.toml"
     text = file.read_text().replace('"category", weight = 0.0', '"category", weight = 0.7')
     file.write_text(text.replace('"number", weight = 0.0', '"number", weight = 0.25'))
+    documents = open_catalog(shop)
     torch.manual_seed(0)
     encoder = build_encoder(
-        EncoderSettings(dimensions=24, pixels=32, exact_terms=exact),
+        EncoderSettings(dimensions=24, pixels=32, exact_terms=exact, prior=float(evidence)),
         {"query": (Field("query"), Field("shown", "image", 0.7)), "document": FIELDS},
         [row["title"] for row in rows()],
-        evidence=["red/bolt 0", "blue/nut 6"] if evidence else None,
+        evidence=documents.take([documents.row_of[name] for name in ("red/bolt 0", "blue/nut 6")])
+        if evidence
+        else None,
     )
     if encoder.residual is not None:
         torch.nn.init.normal_(encoder.residual.vectors, std=0.2)
+    if encoder.prior is not None:
+        torch.nn.init.normal_(encoder.prior.effects, std=0.2)
+        torch.nn.init.normal_(encoder.prior.own, std=0.2)
     save_model(encoder, shop.root / "model", {})
     return shop.with_values({"index.per_field": True}), encoder
 

@@ -88,6 +88,7 @@ def test_a_chunk_draws_the_same_both_times() -> None:
                 torch.cat([part.fields for part in parts]),
                 torch.cat([part.present for part in parts]),
                 torch.stack([s * part.penalty for s, part in zip(share, parts, strict=True)]).sum(),
+                torch.cat([part.prior for part in parts]),
             )
         )
     loss = task.loss(*sides, batch.pairs)

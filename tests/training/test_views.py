@@ -43,7 +43,8 @@ def embedding(present: list[list[int]], seed: int) -> Embedding:
     vectors = torch.randn(*shown.shape, 4, generator=torch.Generator().manual_seed(seed))
     vectors = normalize(vectors, dim=2) * shown[..., None]
     # A merged embedding is more than the fusion of the fields: it has its residual.
-    return Embedding(normalize(vectors.sum(dim=1) + 0.1, dim=1), vectors, shown, torch.zeros(()))
+    merged = normalize(vectors.sum(dim=1) + 0.1, dim=1)
+    return Embedding(merged, vectors, shown, torch.zeros(()), torch.zeros(len(merged), 0))
 
 
 # Two texts and a picture: all of them, no picture, only the picture, one text and the picture.

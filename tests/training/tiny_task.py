@@ -12,6 +12,7 @@ from gradus.catalog.fields import Field
 from gradus.catalog.table import Table
 from gradus.encoders.encoder import Encoder
 from gradus.encoders.mini_text import MiniText
+from gradus.encoders.prior import extended
 from gradus.encoders.residual import Residual
 from gradus.encoders.subwords import Subwords
 from gradus.progress import silent
@@ -52,7 +53,8 @@ def tiny_task(seed: int = 0, residual: float = 0.0, **objective: Any) -> Task:
     texts = [*DOCUMENTS.columns["title"], *QUERIES.columns["query"]]
     tower = MiniText(Subwords.train(texts, 256, 64), 16)
     known = Residual(DOCUMENTS.ids[:8], 16, residual) if residual else None
-    encoder = Encoder(fields, {"text": tower}, 16, True, known)
+    prior = extended(None, DOCUMENTS.take(range(8)), residual)
+    encoder = Encoder(fields, {"text": tower}, 16, True, known, prior=prior)
     queries, documents = encoder.prepare("query", QUERIES), encoder.prepare("document", DOCUMENTS)
     return Task(encoder, ObjectiveSettings(**objective), queries, documents)
 

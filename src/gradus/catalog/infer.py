@@ -71,14 +71,16 @@ def infer_settings(path: Path, judgments: Path | None = None) -> str:
 
 
 def _encoder_lines(guesses: Iterable[ColumnGuess]) -> Iterable[str]:
-    """Exact terms, where there are texts to find them in."""
+    """Exact terms and the document prior, where there are texts: a model of pictures alone stays one that can be exported."""
     if any(guess.role == "text" and guess.weight > 0 for guess in guesses):
         yield from (
             "",
             "[encoder]",
             "# Numbers beside the learned ones, for words, sizes and codes that are to match exactly: what is new is",
-            "# found better. 0 makes vectors three times shorter, and models that can be exported as ONNX.",
+            "# found better. 0 makes vectors three times shorter. One more for how good a document is whatever is asked,",
+            "# learned from its categories and its own evidence. With 0 for both, models can be exported as ONNX.",
             "exact_terms = 512",
+            "prior = 4.0",
         )
 
 

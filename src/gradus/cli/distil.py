@@ -36,6 +36,15 @@ def distil(
             help="Queries that nobody judged, such as those of a log, with the columns of query.fields.",
         ),
     ] = None,
+    synthetic: Annotated[
+        int,
+        typer.Option(
+            metavar="",
+            min=0,
+            help="How many synthetic queries to ask as well, made of training documents' words as judged queries pick "
+            "them; with --reranker.",
+        ),
+    ] = 0,
     depth: Annotated[
         int, typer.Option(metavar="", min=1, help="How many documents of each list are looked at.")
     ] = 100,
@@ -72,7 +81,11 @@ def distil(
     from gradus.workflow.distil import distil as start
 
     learned_from = learned_from or ("validation" if reranker else "train")
-    choices = checked(unjudged, learned_from, depth=depth, held_out=held_out)
+    if synthetic and not reranker:
+        raise SettingsError(
+            "--synthetic makes queries that no run file has lists for; use it with --reranker lambdamart"
+        )
+    choices = checked(unjudged, learned_from, depth=depth, held_out=held_out, synthetic=synthetic)
     pipeline = _pipeline(settings, run, reranker, first)
     with shown_progress() as progress:
         distilled = start(settings, out, pipeline, choices=choices, queries=queries, progress=progress)

@@ -9,6 +9,7 @@ from gradus.encoders.encoder import SIDES, Encoder, Side, modality
 from gradus.encoders.exact_terms import ExactTerms
 from gradus.encoders.mini_image import MiniImage
 from gradus.encoders.mini_text import MiniText
+from gradus.encoders.prior import extended
 from gradus.encoders.residual import Residual, query_keys
 from gradus.encoders.subwords import Subwords
 from gradus.encoders.tower import Modality, Tower
@@ -23,7 +24,7 @@ def build_encoder(
     fields: Mapping[Side, Sequence[Field]],
     texts: Iterable[str],
     images: Sequence[ImageSource] = (),
-    evidence: Sequence[str] = (),
+    evidence: Table | None = None,
     asked: Table | None = None,
     cache: Path | None = None,
 ) -> Encoder:
@@ -34,7 +35,7 @@ def build_encoder(
         fields: The fields of each side; those of weight 0 are left out.
         texts: What the mini text tower's vocabulary is counted on; training texts only.
         images: What the mini image tower's dictionary is learned from; training pictures only.
-        evidence: Ids of the documents that training has evidence for; they get the residual.
+        evidence: The documents that training has evidence for; they get the residual and the prior.
         asked: The queries that training has evidence for; they get a residual of their own.
         cache: Folder for decoded images; `None` keeps them in memory.
 
@@ -59,13 +60,17 @@ def build_encoder(
             made["image"] = tower = MiniImage(settings.pixels, dimensions)
             tower.fit(images, cache)
         towers |= {prefix + name: tower for name, tower in made.items()}
-    residual = Residual(evidence, dimensions, settings.residual) if settings.residual and evidence else None
+    known = evidence.ids if evidence is not None else []
+    residual = Residual(known, dimensions, settings.residual) if settings.residual and known else None
     keys = sorted({*query_keys(asked, encoded["query"])} - {""}) if asked is not None else []
     query_residual = (
         Residual(keys, dimensions, settings.query_residual) if settings.query_residual and keys else None
     )
     exact = ExactTerms(settings.exact_terms) if settings.exact_terms else None
-    return Encoder(encoded, towers, dimensions, settings.learn_field_weights, residual, query_residual, exact)
+    prior = extended(None, evidence, settings.prior) if evidence is not None else None
+    return Encoder(
+        encoded, towers, dimensions, settings.learn_field_weights, residual, query_residual, exact, prior
+    )
 
 
 def _sharing(separate: bool) -> list[tuple[str, tuple[Side, ...]]]:

@@ -15,6 +15,7 @@ from gradus.catalog.fields import Field
 from gradus.catalog.table import Table
 from gradus.encoders.exact_terms import ExactTerms
 from gradus.encoders.fusion import Fusion
+from gradus.encoders.prior import DocumentPrior
 from gradus.encoders.residual import Residual, query_keys
 from gradus.encoders.tower import Features, Modality, Tower
 from gradus.encoders.words import as_text
@@ -49,11 +50,13 @@ class Prepared:
         columns: Every encoded field, by its name.
         evidence: (n,) each row's row in its side's residual; -1 where there is none.
         texts: Field name → (n,) what the exact terms are read from; `None` without exact terms.
+        prior: (n, ·) what `DocumentPrior.rows` gave; `None` for queries, and without a prior.
     """
 
     columns: Mapping[str, Column]
     evidence: NDArray[np.int64]
     texts: Mapping[str, Sequence[str | None]] | None = None
+    prior: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.evidence)
@@ -75,13 +78,22 @@ class Embedding:
         merged: (n, D) the unit vectors, fields fused and the residual added.
         fields: (n, f, D) the unit vector of each field; zero where it is not there.
         present: (n, f) which fields are there.
-        penalty: What the residual adds to the objective; 0 without one.
+        penalty: What the residual and the prior add to the objective; 0 without them.
+        prior: (n, 1) the number that stands before them, of documents the prior; (n, 0) without one.
     """
 
     merged: Tensor
     fields: Tensor
     present: Tensor
     penalty: Tensor
+    prior: Tensor
+
+    @property
+    def whole(self) -> Tensor:
+        """(n, 1 + D) the unit vectors that are compared, with the prior; those of `merged` without one."""
+        if not self.prior.shape[1]:
+            return self.merged
+        return torch.cat([self.prior, (1 - self.prior.square()).sqrt() * self.merged], dim=1)
 
 
 class Encoder(nn.Module):
@@ -97,6 +109,7 @@ class Encoder(nn.Module):
         residual: What documents with evidence have beside their content; `None` for content alone.
         query_residual: The same for queries.
         exact: What `embed` puts beside the dense vector; `None` for the dense vector alone.
+        prior: What documents have before the dense vector; `None` for the dense vector alone.
 
     Raises:
         ModelError: A side has no encoded field, or a field's modality has no tower.
@@ -111,11 +124,13 @@ class Encoder(nn.Module):
         residual: Residual | None = None,
         query_residual: Residual | None = None,
         exact: ExactTerms | None = None,
+        prior: DocumentPrior | None = None,
     ) -> None:
         super().__init__()
         self.residual = residual
         self.query_residual = query_residual
         self.exact = exact
+        self.prior = prior
         self.fields: dict[Side, tuple[Field, ...]] = {side: tuple(fields[side]) for side in SIDES}
         self.dimensions = dimensions
         self.learn_field_weights = learn_field_weights
@@ -136,8 +151,13 @@ class Encoder(nn.Module):
 
     @property
     def length(self) -> int:
-        """Numbers in what `embed` returns: D, and those of the exact terms."""
-        return self.dimensions + (self.exact.dimensions if self.exact is not None else 0)
+        """Numbers in what `embed` returns: the prior, D, and those of the exact terms."""
+        return self.trained + (self.exact.dimensions if self.exact is not None else 0)
+
+    @property
+    def trained(self) -> int:
+        """Numbers in what training compares: the prior and D."""
+        return (self.prior is not None) + self.dimensions
 
     @property
     def device(self) -> torch.device:
@@ -198,11 +218,13 @@ class Encoder(nn.Module):
             )
             for field in self.fields[side]
         }
-        evidence = self.evidence(side, table)
-        if self.exact is None:
-            return Prepared(columns, evidence)
         read = [field for field in self.fields[side] if modality(field) == "text"]
-        return Prepared(columns, evidence, {f.name: as_text(f, table.columns[f.name]) for f in read})
+        return Prepared(
+            columns,
+            self.evidence(side, table),
+            None if self.exact is None else {f.name: as_text(f, table.columns[f.name]) for f in read},
+            None if self.prior is None or side == "query" else self.prior.rows(table),
+        )
 
     def forward(
         self,
@@ -248,7 +270,13 @@ class Encoder(nn.Module):
         residual = self.residual_of(side)
         if residual is not None:
             merged, penalty = residual(merged, prepared.evidence[rows], rng)
-        return Embedding(merged, vectors, shown, penalty)
+        prior = vectors.new_zeros(len(rows), 0)
+        if self.prior is not None and prepared.prior is None:
+            prior = self.prior.asked(len(rows))
+        elif self.prior is not None and prepared.prior is not None:
+            prior, shrinking = self.prior(prepared.prior[rows])
+            penalty = penalty + shrinking
+        return Embedding(merged, vectors, shown, penalty, prior)
 
     @torch.no_grad()
     def embed(
@@ -273,8 +301,8 @@ class Encoder(nn.Module):
         scale = torch.tensor(list(factor.values()), device=self.device)
         if rows is None:
             rows = np.arange(len(prepared))
-        parts = [e.merged.cpu().numpy() for e in self._embeddings(side, prepared, rows, batch, scale)]
-        dense = np.concatenate([np.zeros((0, self.dimensions), np.float32), *parts])
+        parts = [e.whole.cpu().numpy() for e in self._embeddings(side, prepared, rows, batch, scale)]
+        dense = np.concatenate([np.zeros((0, self.trained), np.float32), *parts])
         if self.exact is None or prepared.texts is None:
             return dense
         texts = [values for name, values in prepared.texts.items() if factor[name]]

@@ -1,9 +1,9 @@
 """Field vectors kept apart, and put together again with other weights: what fusion does, without an encoder.
 
-    d(φ) = [√(1 − a) normalise(normalise(Σ_f b_f φ_f e_f) + r), √a x(φ)]
+    d(φ) = [√(1 − a) (p, √(1 − p²) normalise(normalise(Σ_f b_f φ_f e_f) + r)), √a x(φ)]
 
-with the field weights b, factors φ that a search puts on them, what evidence added r, and the exact terms x of the
-fields whose factor is not 0. Weights need not be renormalised over the fields that are present: the sum is brought to
+with the field weights b, factors φ that a search puts on them, what evidence added r, the prior p, and the exact terms
+x of the fields whose factor is not 0. Weights need not be renormalised over the fields that are present: the sum is brought to
 unit length, and a field that is absent is zero. With φ = 1 it is the document's vector.
 """
 
@@ -24,13 +24,14 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class FieldParts:
-    """What the parts of a document are, in their order: its fields, and what evidence added if there is any.
+    """What the parts of a document are, in their order: its fields, what evidence added, and the prior, if there are any.
 
     Attributes:
         weights: Field → its weight b_f.
         texts: The fields that exact terms are read from, in their order; empty without exact terms.
         dimensions: D, of each part.
         evidence: Whether there is a part for it.
+        prior: Whether there is a part for it, with the prior as its first number and zeros behind.
         exact: K, the numbers of exact terms; 0 without them.
         share: Their share a of the similarity.
     """
@@ -41,6 +42,7 @@ class FieldParts:
     evidence: bool = False
     exact: int = 0
     share: float = 0.0
+    prior: bool = False
 
     @classmethod
     def of(cls, encoder: "Encoder") -> Self:
@@ -53,12 +55,13 @@ class FieldParts:
             encoder.residual is not None,
             encoder.exact.dimensions if encoder.exact is not None else 0,
             float(encoder.exact.share) if encoder.exact is not None else 0.0,
+            encoder.prior is not None,
         )
 
     @property
     def count(self) -> int:
         """P, how many parts there are."""
-        return len(self.weights) + self.evidence
+        return len(self.weights) + self.evidence + self.prior
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -69,6 +72,7 @@ class FieldParts:
             "evidence": self.evidence,
             "exact": self.exact,
             "share": self.share,
+            "prior": self.prior,
         }
 
     @classmethod
@@ -77,18 +81,23 @@ class FieldParts:
         return cls(**{**values, "texts": tuple(values["texts"])})
 
     def dense(self, parts: Vectors, factors: Mapping[str, float]) -> Vectors:
-        """(n, D) the dense part of documents with these factors, 1 for a field that is not named.
+        """(n, D) the dense part of documents with these factors, (n, 1 + D) with the prior before it, 1 for a field that is not named.
 
         Args:
             parts: (n, P, D).
             factors: Field → factor.
         """
         scale = np.array([b * factors.get(name, 1.0) for name, b in self.weights.items()], np.float32)
-        summed = _unit(np.einsum("f,nfd->nd", scale, parts[:, : len(scale)]))
-        return _unit(summed + parts[:, -1]) if self.evidence else summed
+        dense = _unit(np.einsum("f,nfd->nd", scale, parts[:, : len(scale)]))
+        if self.evidence:
+            dense = _unit(dense + parts[:, len(scale)])
+        if self.prior:
+            prior = parts[:, -1, :1]
+            dense = np.concatenate([prior, np.sqrt(1 - prior**2) * dense], axis=1)
+        return dense
 
     def whole(self, parts: Vectors, texts: Mapping[str, Sequence[str | None]]) -> Vectors:
-        """(n, D + K) the vectors as the model makes them.
+        """(n, ·) the vectors as the model makes them.
 
         Args:
             parts: (n, P, D).
@@ -123,11 +132,17 @@ class FieldParts:
 
 def part_vectors(encoder: "Encoder", prepared: "Prepared", rows: NDArray[np.int64]) -> Vectors:
     """(n, P, D) the parts of documents, as `FieldParts.of` the model describes them."""
+    import torch
+
     parts = list(encoder.embed_fields("document", prepared, rows).values())
     if encoder.residual is not None:
         held = encoder.residual.vectors.detach().cpu().numpy()
         place = prepared.evidence[rows]
         parts.append(np.where((place >= 0)[:, None], held[np.maximum(place, 0)], np.float32(0.0)))
+    if encoder.prior is not None and prepared.prior is not None:
+        with torch.no_grad():
+            prior, _ = encoder.prior(prepared.prior[rows])
+        parts.append(np.pad(prior.cpu().numpy(), ((0, 0), (0, encoder.dimensions - 1))))
     return np.stack(parts, axis=1)
 
 

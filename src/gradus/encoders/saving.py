@@ -2,7 +2,7 @@
 
 `config.json` says what the model is made of, `model.safetensors` holds every parameter, `towers/` what the
 towers need beside them (vocabulary, tokenizer, configs), `residual.json` and `query_residual.json` the
-documents and queries that have a residual, `README.md` is the model card. No pickles.
+documents and queries that have a residual, `prior.json` what has an effect on the prior, `README.md` is the model card. No pickles.
 """
 
 import hashlib
@@ -23,6 +23,8 @@ from gradus.encoders.exact_terms import ExactTerms
 from gradus.encoders.lora import merged_state
 from gradus.encoders.mini_image import MiniImage
 from gradus.encoders.mini_text import MiniText
+from gradus.encoders.prior import FILE as PRIOR_FILE
+from gradus.encoders.prior import DocumentPrior
 from gradus.encoders.residual import FILE, QUERY_FILE, Residual
 from gradus.encoders.tower import Tower
 from gradus.errors import ModelError
@@ -57,6 +59,8 @@ def save_model(
                 encoder.residual.save(aside / FILE)
             if encoder.query_residual is not None:
                 encoder.query_residual.save(aside / QUERY_FILE)
+            if encoder.prior is not None:
+                encoder.prior.save(aside / PRIOR_FILE)
             config = {
                 "format": FORMAT,
                 "gradus": gradus.__version__,
@@ -64,6 +68,7 @@ def save_model(
                 "learn_field_weights": encoder.learn_field_weights,
                 "residual": encoder.residual is not None,
                 "query_residual": encoder.query_residual is not None,
+                "prior": encoder.prior is not None,
                 "exact_terms": encoder.exact.dimensions if encoder.exact is not None else 0,
                 "fields": {side: [asdict(field) for field in encoder.fields[side]] for side in SIDES},
                 "towers": towers,
@@ -101,8 +106,9 @@ def load_model(folder: Path, *, mapped: bool = False) -> Encoder:
             for key, file in (("residual", FILE), ("query_residual", QUERY_FILE))
         )
         exact = ExactTerms(config["exact_terms"]) if config.get("exact_terms") else None
+        prior = DocumentPrior.load(folder / PRIOR_FILE) if config.get("prior") else None
         encoder = Encoder(
-            fields, towers, dimensions, config["learn_field_weights"], residual, query_residual, exact
+            fields, towers, dimensions, config["learn_field_weights"], residual, query_residual, exact, prior
         )
         weights = load_file(folder / "model.safetensors")  # maps the file
         if mapped:
@@ -149,7 +155,7 @@ def document_side(folder: Path) -> str:
     # A tower that was shared is named after its modality alone.
     names = sorted({modality(field) for field in fields})
     towers = {name: next(k for k in (f"document_{name}", name) if k in config["towers"]) for name in names}
-    parts = ["dimensions", "residual", "exact_terms"]
+    parts = ["dimensions", "residual", "exact_terms", *(["prior"] if config.get("prior") else [])]
     about = [config["fields"]["document"], [config.get(part) for part in parts]]
     digest = hashlib.blake2b(json.dumps(about).encode(), digest_size=16)
     for name, key in towers.items():
@@ -158,8 +164,10 @@ def document_side(folder: Path) -> str:
             digest.update(file.read_bytes() if file.is_file() else b"")
     if config.get("residual"):
         digest.update((folder / FILE).read_bytes())
+    if config.get("prior"):
+        digest.update((folder / PRIOR_FILE).read_bytes())
     prefixes = [f"{part}.{key}." for part in ("towers", "projections") for key in towers.values()]
-    prefixes += ["fusion.document.", "residual.", "exact."]
+    prefixes += ["fusion.document.", "residual.", "exact.", "prior."]
     with safe_open(folder / "model.safetensors", "pt") as file:
         for prefix in prefixes:
             for tensor in sorted(key for key in file.keys() if key.startswith(prefix)):  # noqa: SIM118

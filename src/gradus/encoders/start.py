@@ -20,6 +20,7 @@ from gradus.catalog.table import Table
 from gradus.encoders.encoder import SIDES, Encoder, Side
 from gradus.encoders.exact_terms import ExactTerms
 from gradus.encoders.pretrained import PretrainedTower
+from gradus.encoders.prior import extended
 from gradus.encoders.residual import Residual, query_keys
 from gradus.encoders.saving import load_model
 from gradus.encoders.tower import Tower
@@ -31,7 +32,7 @@ def start_encoder(
     folder: Path,
     settings: EncoderSettings,
     fields: Mapping[Side, Sequence[Field]],
-    evidence: Sequence[str],
+    evidence: Table,
     asked: Table,
     only_queries: bool,
 ) -> Encoder:
@@ -41,7 +42,7 @@ def start_encoder(
         folder: The model's folder, or a training run's.
         settings: What of it is trained. Its towers, vocabulary and pixels are not read: they are the model's.
         fields: The encoded fields of each side, which must be the model's.
-        evidence: Ids of the documents that training has evidence for.
+        evidence: The documents that training has evidence for.
         asked: The queries that training has evidence for.
         only_queries: Leave all alone that makes documents' vectors.
 
@@ -75,7 +76,8 @@ def start_encoder(
     keys = sorted({*query_keys(asked, encoder.fields["query"])} - {""})
     encoder.query_residual = _extended(encoder.query_residual, keys, encoder, settings.query_residual)
     if not only_queries:
-        encoder.residual = _extended(encoder.residual, evidence, encoder, settings.residual)
+        encoder.residual = _extended(encoder.residual, evidence.ids, encoder, settings.residual)
+        encoder.prior = extended(encoder.prior, evidence, settings.prior)
         if settings.exact_terms != (encoder.exact.dimensions if encoder.exact is not None else 0):
             encoder.exact = ExactTerms(settings.exact_terms) if settings.exact_terms else None
     return encoder.train()
@@ -95,7 +97,7 @@ def separated(encoder: Encoder) -> Encoder:
                 copies.setdefault(key, []).append(own)
     apart = Encoder(
         encoder.fields, towers, encoder.dimensions, encoder.learn_field_weights, encoder.residual,
-        encoder.query_residual, encoder.exact,
+        encoder.query_residual, encoder.exact, encoder.prior,
     )  # fmt: skip
     state: dict[str, Tensor] = {}
     for name, value in encoder.state_dict().items():

@@ -1,8 +1,9 @@
 """Explanations: a score as the sum of what its parts contribute.
 
-A vector is a weighted sum of parts: its fields' vectors, what evidence added, and, beside these, its exact terms.
+A vector is a weighted sum of parts: its fields' vectors, what evidence added, and, beside these, the document prior and
+the exact terms.
 
-    e = [α normalise(Σ_f b_f e_f + r), x]   and so   q · d = Σ_i Σ_j q_i · d_j + x_q · x_d
+    e = [p, α normalise(Σ_f b_f e_f + r), x]   and so   q · d = p_q p_d + Σ_i Σ_j q_i · d_j + x_q · x_d
 
 where q_i and d_j are the parts of both sides, each with its weight and the norms that it was divided by. The sum is
 exact: nothing is attributed by approximation. Where the index mixes BM25 in, that is one more part, and the others
@@ -22,7 +23,9 @@ from gradus.encoders.encoder import Encoder, Prepared, Side, modality
 from gradus.encoders.subwords import terms
 from gradus.encoders.words import as_text
 
-Kind = Literal["field", "evidence", "exact terms", "BM25"]
+Kind = Literal["field", "evidence", "prior", "exact terms", "BM25"]
+
+_BESIDE: tuple[Kind, Kind] = ("prior", "exact terms")
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Part:
     """What a vector is made of.
 
     Attributes:
-        kind: A field; what evidence says beyond the fields; the exact words, numbers and codes in the vector; or those
+        kind: A field; what evidence says beyond the fields; the document prior; the exact words, numbers and codes in the vector; or those
             that BM25 counts beside it.
         field: The field's name; `None` for the other kinds.
     """
@@ -82,16 +85,16 @@ def explain(
         document: One row, with all fields of the catalogue.
         document_factors: Field name → factor on its weight in the document.
     """
-    asked, asked_exact = _parts(encoder, side, query, factors)
-    found, found_exact = _parts(encoder, "document", document, document_factors)
+    asked, *asked_beside = _parts(encoder, side, query, factors)
+    found, *found_beside = _parts(encoder, "document", document, document_factors)
     contributions = [
         Contribution(ours, theirs, float(one @ other))
         for ours, one in asked.items()
         for theirs, other in found.items()
     ]
-    if encoder.exact is not None and asked:
-        part = Part("exact terms")
-        contributions.append(Contribution(part, part, float(asked_exact @ found_exact)))
+    for kind, ours, theirs in zip(_BESIDE, asked_beside, found_beside, strict=True):
+        if len(ours) and asked:
+            contributions.append(Contribution(Part(kind), Part(kind), float(ours @ theirs)))
     contributions.sort(key=lambda c: -c.score)
     words = {
         term
@@ -121,11 +124,11 @@ def with_words(explanation: Explanation, share: float, words: float) -> Explanat
 
 def _parts(
     encoder: Encoder, side: Side, table: Table, factors: Mapping[str, float]
-) -> tuple[dict[Part, NDArray[np.float32]], NDArray[np.float32]]:
-    """The parts of one row's dense vector, which add up to it, and the vector of its exact terms."""
+) -> tuple[dict[Part, NDArray[np.float32]], NDArray[np.float32], NDArray[np.float32]]:
+    """The parts of one row's dense vector, which add up to it, and what stands before and behind it, as `_BESIDE`."""
     prepared = encoder.prepare(side, table)
     whole = encoder.embed(side, prepared, factors=factors)[0]
-    dense, exact = np.split(whole, [encoder.dimensions])
+    prior, dense, exact = np.split(whole, [encoder.trained - encoder.dimensions, encoder.trained])
     weights = encoder.field_weights(side)
     parts = {
         Part("field", name): weights[name] * factors.get(name, 1.0) * vectors[0]
@@ -136,7 +139,7 @@ def _parts(
     evidence = _evidence(encoder, side, prepared)
     if evidence is not None:
         parts[Part("evidence")] = evidence
-    return _over(parts, _norm(parts) / float(np.linalg.norm(dense) or 1.0)), exact
+    return _over(parts, _norm(parts) / float(np.linalg.norm(dense) or 1.0)), prior, exact
 
 
 def _evidence(encoder: Encoder, side: Side, prepared: Prepared) -> NDArray[np.float32] | None:

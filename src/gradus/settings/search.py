@@ -85,6 +85,12 @@ class EncoderSettings(Section):
         "The same for queries that training knows, recognised by their text; 0 for no such vectors.",
         minimum=0,
     )
+    prior: float = setting(
+        0.0,
+        "Shrinkage λ of the document prior, how good a document is whatever is asked: one number before the "
+        "embedding, learned for each value of category and number fields and each document with evidence; 0 for none.",
+        minimum=0,
+    )
     exact_terms: int = setting(
         0,
         "Dimensions beside the embedding's own for the exact words, numbers and codes of texts; "

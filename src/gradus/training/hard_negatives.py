@@ -149,9 +149,9 @@ class JoinedBatches(Batches):
 
 
 def _vectors(task: Task, side: Side, rows: Rows, group: Group) -> Vectors:
-    """(n, D) dense unit vectors, as training compares them; each process embeds a share."""
+    """(n, ·) unit vectors, as training compares them; each process embeds a share."""
     if side == "document" and task.fixed is not None:
-        vectors: Vectors = task.fixed(rows).merged.numpy(force=True)
+        vectors: Vectors = task.fixed(rows).whole.numpy(force=True)
         return vectors
     # Exact terms are no part of what is trained.
     prepared = replace(task.queries if side == "query" else task.documents, texts=None)

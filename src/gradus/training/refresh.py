@@ -46,11 +46,13 @@ class FixedDocuments:
                 for at in range(0, len(rows), _AT_A_TIME)
             ]
         encoder.train(training)
-        self.merged, self.fields, self.present = (
-            torch.cat([getattr(part, name) for part in parts]) for name in ("merged", "fields", "present")
+        self.merged, self.fields, self.present, self.prior = (
+            torch.cat([getattr(part, name) for part in parts])
+            for name in ("merged", "fields", "present", "prior")
         )
 
     def __call__(self, rows: Rows) -> Embedding:
         """The embeddings of some of the rows; there is no penalty on what does not move."""
         at = torch.from_numpy(self.place[rows]).to(self.merged.device)
-        return Embedding(self.merged[at], self.fields[at], self.present[at], self.merged.new_zeros(()))
+        nothing = self.merged.new_zeros(())
+        return Embedding(self.merged[at], self.fields[at], self.present[at], nothing, self.prior[at])

@@ -2,7 +2,7 @@
 
     L = L_merged + λ_f Σ_f L_f + λ_m L_modalities + Σ_m w_m L_m
 
-- *merged*: queries with documents, as a search will compare them;
+- *merged*: queries with documents, as a search will compare them, the prior included;
 - *fields* (λ_f): queries with each single field of the documents that have it;
 - *modalities* (λ_m): a row with both text and pictures stands for three candidates, merged, text alone and pictures
   alone, on both sides, and all of them compete with one another. Nothing is then near a query just for being of
@@ -67,7 +67,7 @@ class Views:
 
     def __call__(self, queries: Embedding, documents: Embedding, pairs: Pairs) -> Iterator[View]:
         """The views of a batch."""
-        yield View(1.0, queries.merged, documents.merged, pairs)
+        yield View(1.0, queries.whole, documents.whole, pairs)
         if self.field_terms:
             for field in range(documents.fields.shape[1]):
                 here = documents.present[:, field]
@@ -79,7 +79,7 @@ class Views:
             rows, columns = (torch.cat([v for v, _ in versions]) for versions in (asking, asked))
             yield View(self.modality_terms, rows, columns, compared)
         for length, factor in self.lengths.items():
-            cut = [functional.normalize(side.merged[:, :length], dim=1) for side in (queries, documents)]
+            cut = [functional.normalize(side.whole[:, :length], dim=1) for side in (queries, documents)]
             yield View(factor, cut[0], cut[1], pairs)
 
     def _versions(self, side: Side, embedding: Embedding) -> list[tuple[Tensor, Tensor]]:

@@ -22,6 +22,7 @@ from gradus.judgments.table_format import read_asked, write_judgments
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
 from gradus.workflow.data import Data, load_data
+from gradus.workflow.synthetic import synthetic_queries
 from gradus.workflow.unjudged import parts_of, with_unjudged
 
 Rows = NDArray[np.int64]
@@ -44,13 +45,15 @@ class Choices:
         learned_from: Queries whose judged pairs say what scores are worth: those of the part train or, for pipelines
             that were trained on these judgments, those of the part validation.
         held_out: Whether queries and documents of the test cells and of validation are told as well.
-        seed: Seed of the folds.
+        synthetic: How many synthetic queries are asked beside those of files.
+        seed: Seed of the folds and of the synthetic queries.
     """
 
     depth: int = 100
     unjudged: Unjudged = "unknown"
     learned_from: LearnedFrom = "train"
     held_out: bool = False
+    synthetic: int = 0
     seed: int = 0
 
 
@@ -147,7 +150,7 @@ def distil(
         GradusError: An input cannot be used; the type and the message say which and why.
     """
     data = load_data(settings.with_values({"judgments.distilled": ""}))
-    asked = _asked(settings, data, queries)
+    asked = _asked(settings, data, queries, choices)
     part = parts_of(asked.queries, data.split)
     lists = pipeline(data, asked, choices, progress)
     progress("distilling", 0, 1, "")
@@ -200,11 +203,14 @@ def given(run: Run) -> Pipeline:
     return lists
 
 
-def _asked(settings: Settings, data: Data, path: Path | None) -> Asked:
-    """The queries of all files."""
+def _asked(settings: Settings, data: Data, path: Path | None, choices: Choices) -> Asked:
+    """The queries of all files, and the synthetic ones."""
     asked, group = data.judgments.queries, settings.split.query_group
     others = [open_queries(settings)] if settings.query.path else []
     others += [] if path is None else [read_asked(settings, path)]
+    if choices.synthetic:
+        sources = np.flatnonzero(data.split.document_part == "train")
+        others.append(synthetic_queries(data.training, sources, choices.synthetic, choices.seed))
     for table in others:
         asked = with_unjudged(asked, data.split, table, group)
     names = {name for table in others for name in table.ids}

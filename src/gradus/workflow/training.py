@@ -195,7 +195,7 @@ def _prepared(
             "name it in training.start"
         )
     progress("preparing", 0, 3, "" if start else "vocabulary")
-    evidence = [data.documents.ids[row] for row in np.unique(batches.document)]
+    evidence = data.documents.take(np.unique(batches.document))
     asked = data.queries.take(np.unique(batches.query))
     cache = cache_folder(settings)
     if start:

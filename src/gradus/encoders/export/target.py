@@ -7,11 +7,16 @@ from gradus.errors import ModelError
 
 
 def require_dense(encoder: Encoder) -> None:
-    """Raise a ModelError for a model with exact terms, which are counted in the text and beside any network."""
+    """Raise a ModelError for a model that puts something beside what its towers give: exact terms, or a prior."""
     if encoder.exact is not None:
         raise ModelError(
             "the model puts exact terms beside what its towers give, and a network for other programs would lack "
             "them; export its documents with --format vectors, or train with encoder.exact_terms = 0"
+        )
+    if encoder.prior is not None:
+        raise ModelError(
+            "the model puts a document prior before what its towers give, and a network for other programs would "
+            "lack it; export its documents with --format vectors, or train with encoder.prior = 0"
         )
 
 

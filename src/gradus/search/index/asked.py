@@ -69,7 +69,7 @@ class Asked:
         read = parts.read(self._beside.factors)
         if read == parts.texts:
             # The vectors as they were made hold them already.
-            exact = block.vectors[rows, parts.dimensions :]
+            exact = block.vectors[rows, -parts.exact :]
             return np.concatenate([np.float32((1 - parts.share) ** 0.5) * dense, exact], axis=1)
         return parts.beside(dense, _exact_terms(parts, block, read)[rows])
 

@@ -122,7 +122,8 @@ def _parts(schema: Schema, documents: Documents) -> Vectors | None:
     if documents.parts is None or documents.parts.shape != wanted or not np.isfinite(documents.parts).all():
         raise SearchError(
             f"the index keeps the parts of vectors: give them as finite numbers of shape {wanted}, the fields "
-            f"{', '.join(schema.parts.weights)}{' and the evidence' if schema.parts.evidence else ''} of each document"
+            f"{', '.join(schema.parts.weights)}{', the evidence' if schema.parts.evidence else ''}{', the prior' if schema.parts.prior else ''} "
+            "of each document"
         )
     return np.ascontiguousarray(documents.parts, np.float32)
 

@@ -139,6 +139,7 @@ function row(words, score, most) {
  * @returns {(Node | string)[]}
  */
 function phrase(part, asked, likeness) {
+  if (part.query.kind === "prior") return [t("explain.prior")];
   if (part.query.kind === "exact terms") return [t("explain.exact")];
   if (part.query.kind === "BM25") return [t("explain.common")];
   const evidence = t("explain.evidence");

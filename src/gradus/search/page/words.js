@@ -71,6 +71,7 @@ const WORDS = {
   "explain.words": ["Words", "言葉"],
   "explain.picture": ["Picture", "画像"],
   "explain.evidence": ["What people chose", "利用者の選択"],
+  "explain.prior": ["How well it does for any query", "検索によらない強さ"],
   "explain.exact": ["Exact words and numbers", "一致した語・数値"],
   "explain.common": ["Words in common (BM25)", "共通する語(BM25)"],
   "explain.nothing": ["No part of it speaks to the query.", "検索に関わる部分はありません。"],

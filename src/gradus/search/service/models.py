@@ -131,7 +131,7 @@ class ExplainRequest(QueryModel):
 class PartModel(BaseModel):
     """What a score is made of: a field, what evidence says beyond the fields, or exact words and numbers."""
 
-    kind: Literal["field", "evidence", "exact terms", "BM25"]
+    kind: Literal["field", "evidence", "prior", "exact terms", "BM25"]
     field: str | None
 
 
