@@ -11,8 +11,8 @@ Systems: `info-nce` (constant weights, the field's habit), `pairwise` (GCL of pa
 `many-to-many` (GCL over all judged pairs of a batch, linear weights). All share towers, augmentation,
 schedule and time; the batch size and learning rate of each were tuned on other seeds of the data
 (docs/experiments.md). With `--systems` also `exact-terms` (many-to-many with exact terms beside the dense vector)
-and `known-queries` (the same with a residual for the queries of training), `prior` (exact terms and the document prior), and any
-OBJECTIVE/WEIGHT, such as `listwise/power:2`.
+and `known-queries` (the same with a residual for the queries of training), `prior` (exact terms and the document prior),
+`one-vector` (all three), and any OBJECTIVE/WEIGHT, such as `listwise/power:2`.
 """
 
 import argparse
@@ -34,6 +34,7 @@ SYSTEMS = {  # over what `values_of` gives to all
     "exact-terms": {"encoder.exact_terms": 512},
     "known-queries": {"encoder.exact_terms": 512, "encoder.query_residual": 0.1},
     "prior": {"encoder.exact_terms": 512, "encoder.prior": 4.0},
+    "one-vector": {"encoder.exact_terms": 512, "encoder.prior": 4.0, "encoder.query_residual": 0.1},
 }
 COMPARED = ("info-nce", "pairwise", "many-to-many")
 METRICS = ("nDCG@10", "ERR(max=4)@10", "RBP(p=0.9)")

@@ -3,8 +3,8 @@
 FOLDERs, training time and where results are kept are those of `graded.py`. For each folder:
 
     two-stages   InfoNCE, and its best 100 re-ranked by LambdaMART, as `gradus bench` measures it
-    one-vector   many-to-many with exact terms, the document prior, and that re-ranker distilled on synthetic queries
-                 (`gradus distil --synthetic`)
+    one-vector   many-to-many with exact terms, the document prior, a residual of known queries, and that re-ranker
+                 distilled on synthetic queries (`gradus distil --synthetic`)
 
 The last is what a search would serve: one dot product of two vectors, with nothing behind it. Its re-ranker is fitted
 anew inside `gradus distil`, so that nothing of the test cells is looked at. Printed are nDCG@10 on the four cells, the
@@ -59,7 +59,7 @@ def one(folder: Path, system: str, minutes: float, seed: int) -> dict[str, Any]:
         command = [sys.executable, "-m", "gradus", "distil", "--settings", str(file), "--out", str(told)]
         teacher = ["--reranker", "lambdamart", "--first", str(work / "info-nce")]
         subprocess.run([*command, *teacher, *DISTILLED], check=True)
-    values = values_of("prior") | {"judgments.distilled": str(told)}
+    values = values_of("one-vector") | {"judgments.distilled": str(told)}
     return trained(folder, work / system, values, minutes, seed)
 
 
