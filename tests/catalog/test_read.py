@@ -3,6 +3,7 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -126,6 +127,14 @@ def test_a_folder_of_images_alone(tmp_path: Path) -> None:
     table = read_table(tmp_path, "doc_id", [Field("image", "image")])
     assert table.ids == ["a", "b", "sub/a"]
     assert table.columns["image"] == [tmp_path / "a.JPG", tmp_path / "b.png", tmp_path / "sub/a.png"]
+    (tmp_path / "b.webp").touch()
+    assert read_table(tmp_path, "doc_id", [Field("image", "image")]).ids == ["a", "b.png", "b.webp", "sub/a"]
+
+
+def test_a_folders_metadata_may_have_texts_of_any_length(tmp_path: Path) -> None:
+    names = pa.array(["a.png", "b.png"], pa.large_string())
+    pq.write_table(pa.table({"file_name": names}), tmp_path / "metadata.parquet")
+    assert read_table(tmp_path, "doc_id", [Field("image", "image")]).ids == ["a", "b"]
 
 
 def test_datasets_parquet_gives_bytes_or_the_path(tmp_path: Path) -> None:
@@ -222,6 +231,23 @@ def test_errors_name_the_place_and_the_remedy(tmp_path: Path) -> None:
     fails(tmp_path / "c.csv.gz", gzip.compress(CSV.encode())[:-9], "gzip")
     fails(tmp_path / "c.parquet", "PAR1", "Parquet")
     fails(tmp_path / "c.xlsx", "", "no known format", ".csv")
+
+
+def test_errors_about_queries_name_their_settings_and_no_remedy_for_catalogues(tmp_path: Path) -> None:
+    def said(content: str, **query: Any) -> str:
+        (tmp_path / "queries.csv").write_text(content)
+        with pytest.raises(CatalogError) as caught:
+            open_queries(from_mapping({"query": {"path": "queries.csv", **query}}, tmp_path))
+        assert "catalog." not in str(caught.value)
+        assert "gradus check" not in str(caught.value)
+        return str(caught.value)
+
+    assert "no column 'qid' (query.id in gradus.toml)" in said("query_id,query\nq,x\n", id="qid")
+    assert "no column 'query' (query.fields in gradus.toml)" in said("query_id,text\nq,x\n")
+    assert "repeats id 'q'; a query has one row" in said("query_id,query\nq,x\nq,y\n")
+    assert "is empty in row 2" in said("query_id,query\nq,x\n,y\n")
+    sizes = {"size": {"type": "number"}}
+    assert "(1 more such cells)" in said("query_id,size\na,x\nb,y\n", fields=sizes)
 
 
 def test_folders_that_are_no_catalogue(tmp_path: Path) -> None:

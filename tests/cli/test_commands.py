@@ -202,7 +202,9 @@ def test_compare_reads_what_evaluate_wrote(shop: Path) -> None:
 def test_compare_says_what_is_missing(shop: Path) -> None:
     write_evaluation(evaluation("plain", [0.25]), shop / "plain" / "evaluation")
     assert "two evaluated models" in failure("compare", "plain")
-    assert "graded/evaluation holds no evaluation" in failure("compare", "plain", "graded")
+    missing = failure("compare", "plain", "graded")
+    assert "graded/evaluation holds no evaluation: no graded/evaluation/summary.json; " in missing
+    assert "write one with: gradus evaluate graded" in missing
     assert "did you mean 'nDCG'" in failure("compare", "plain", "plain", "--evaluation.metrics", "nDGC@10")
 
 

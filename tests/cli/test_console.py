@@ -22,6 +22,11 @@ def test_a_table_aligns_numbers_and_takes_brackets_as_they_are(capsys: pytest.Ca
     assert lines == ["[bold]", "name      n  mean", "[red]     5  0.25", "b      1200     –", ""]
 
 
+def test_a_cell_of_bytes_is_a_picture(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table("", ("image",), [(b"\x89PNG\r\n",)])
+    assert capsys.readouterr().out.split() == ["image", "(picture)"]
+
+
 def test_a_table_folds_long_cells_or_cuts_them(capsys: pytest.CaptureFixture[str]) -> None:
     print_table("", ("n", "text"), [(12345678901, "ねじ " * 60)])
     folded = capsys.readouterr().out

@@ -21,7 +21,7 @@ def _write(tmp_path, text, name="test.qrels"):
 
 
 def test_grades_become_scores_and_negative_ones_zero(tmp_path):
-    path = _write(tmp_path, "301 0 FT-1 3\n303\tQ0  FT-2\t1\n301 0 FT-2 -2\n")
+    path = _write(tmp_path, "301 0 FT-1 3\n303\tQ0  FT-2\t1\n301 0 FT-2 -2\n\n")
     judgments = read_qrels(path, QUERIES, DOCUMENTS, scale=3).judgments
     assert judgments.queries.ids == ["301", "303"]  # 302 is not judged
     assert list(judgments.query) == [0, 1, 0]
@@ -51,7 +51,7 @@ def test_through_the_settings(tmp_path, name):
     [
         ("", r"test\.qrels holds no judgments"),
         ("301 0 FT-1 1\n301 FT-2 1\n", r"row 2: '301 FT-2 1' is no qrels line"),
-        ("301 0 FT-1 1\n\n", "row 2: '' is no qrels line"),
+        ("301 0 FT-1 1\n\n301 0 FT-2 1\n", "row 2: '' is no qrels line"),
         ("301 0 FT-1 high\n", "row 1: '301 0 FT-1 high' is no qrels line"),
         ("301 0 FT-1 nan\n", "row 1: the score is missing or not a finite number"),
         ("301 0 FT-1 1\n301 0 FT-2 3\n", r"row 2: the score 3 .*judgments\.scale = 3"),

@@ -109,6 +109,10 @@ def test_a_clip_architecture_from_a_folder(tmp_path: Path, monkeypatch: pytest.M
     train("untrained", *clip, *UNTRAINED, "--training.pretrained_learning_rate", "0")
     trained, untrained = answer("evaluate", "trained", "untrained")
     assert in_domain(trained) > in_domain(untrained) + 0.05
+    # Like every path of the settings, the folder's is relative to their file.
+    monkeypatch.chdir(tmp_path)
+    train("elsewhere", "--settings", "shop/gradus.toml", *clip, *UNTRAINED)
+    monkeypatch.chdir(shop)
     config = json.loads((shop / "trained" / "model" / "config.json").read_text())
     assert config["dimensions"] == 8  # the projections of the two towers
     # The saved model needs neither the checkpoint nor the network.

@@ -174,7 +174,14 @@ def test_a_disk_full_in_evaluation_leaves_the_older_one(shop: Path, monkeypatch:
         (("train", "--resume", "--training.epochs", "9"), ("other settings or data",)),
         (("train", "--resume", "--out", "new"), ("no checkpoint to resume from",)),
         (("train", "--out", "new", "--objective.weight", "liner"), ("'liner'",)),
-        (("train", "--out", "new", "--training.device", "gpu"), ("training.device", "gpu")),
+        (
+            ("train", "--out", "new", "--training.device", "gpu"),
+            ("training.device is 'gpu'; choose cpu, cuda",),
+        ),
+        (
+            ("train", "--out", "new", "--encoder.text", "./clip"),
+            ("encoder.text is './clip'", "no folder clip"),
+        ),
         (("compare", "model"), ("two",)),
         (("compare", "model", "nowhere"), ("nowhere", "gradus evaluate")),
     ],

@@ -28,7 +28,8 @@ def read_arrow(path: Path) -> pa.Table:
     CSV, TSV and JSONL (each also as .gz) must be UTF-8; a byte order mark is skipped. All columns of CSV
     and TSV are text. A folder holds a metadata file (`metadata` or `catalog`, in any of the formats) beside
     its images, whose `file_name` column becomes `image`; or only images, each of them a document. Where a
-    folder's documents have no `doc_id` or `id`, the image's path without its suffix is their `doc_id`.
+    folder's documents have no `doc_id` or `id`, the image's path is their `doc_id`, without its suffix where
+    that is no other's too.
 
     Raises:
         CatalogError: No such file, an unknown format, a row with too few or too many cells, text that is
@@ -50,7 +51,9 @@ def read_arrow(path: Path) -> pa.Table:
         raise CatalogError(f"{path} cannot be read: {error}") from None
 
 
-def read_table(path: Path, id_column: str, fields: Sequence[Field], images: Path | None = None) -> Table:
+def read_table(
+    path: Path, id_column: str, fields: Sequence[Field], images: Path | None = None, section: str = "catalog"
+) -> Table:
     """Read documents, or queries, with the given fields.
 
     Args:
@@ -58,6 +61,7 @@ def read_table(path: Path, id_column: str, fields: Sequence[Field], images: Path
         id_column: The column with one distinct id per row.
         fields: The columns to keep, and how to read them.
         images: What image paths are relative to; the file's own folder, or the folder itself, when `None`.
+        section: The section of `gradus.toml` that describes the file, `catalog` or `query`, for messages.
 
     Raises:
         CatalogError: What `read_arrow` raises; a column that is missing; no rows; an id that is empty or
@@ -66,14 +70,15 @@ def read_table(path: Path, id_column: str, fields: Sequence[Field], images: Path
     table = read_arrow(path)
     if table.num_rows == 0:
         raise CatalogError(f"{path} has no rows")
-    ids = [read_id(cell) for cell in pick_column(table, id_column, path, "catalog.id").to_pylist()]
-    _check_ids(ids, id_column, path)
+    ids = [read_id(cell) for cell in pick_column(table, id_column, path, f"{section}.id").to_pylist()]
+    _check_ids(ids, id_column, path, section)
     columns: dict[str, Sequence[Any]] = {}
     for field in fields:
-        cells = pick_column(table, field.name, path, "catalog.fields").to_pylist()
+        cells = pick_column(table, field.name, path, f"{section}.fields").to_pylist()
         columns[field.name], bad = read_values(field, cells, images or image_folder(path))
         if bad:
-            more = f" ({len(bad) - 1:,} more such cells; `gradus check` lists them)" if len(bad) > 1 else ""
+            listed = "; `gradus check` lists them" if section == "catalog" else ""
+            more = f" ({len(bad) - 1:,} more such cells{listed})" if len(bad) > 1 else ""
             raise CatalogError(f"{path}, {bad[0]}{more}")
     return Table(ids, tuple(fields), columns)
 
@@ -116,7 +121,7 @@ def open_queries(settings: Settings) -> Table:
     query = settings.query
     if not query.path:
         raise CatalogError("query.path is empty: name the file with the queries' ids and fields")
-    return read_table(settings.resolve(query.path), query.id, fields_from(query.fields))
+    return read_table(settings.resolve(query.path), query.id, fields_from(query.fields), section="query")
 
 
 def pick_column(table: pa.Table, name: str, path: Path, key: str) -> pa.ChunkedArray:
@@ -189,27 +194,39 @@ def _read_folder(folder: Path) -> pa.Table:
                 ["image" if name == "file_name" else name for name in table.column_names]
             )
     names = table.column_names
-    if "image" in names and not {"doc_id", "id"} & set(names) and pa.types.is_string(table["image"].type):
-        stems = [
-            None if name is None else str(Path(name).with_suffix("").as_posix())
-            for name in table["image"].to_pylist()
-        ]
-        table = table.add_column(0, "doc_id", pa.chunked_array([pa.array(stems, pa.string())]))
+    if "image" in names and not {"doc_id", "id"} & set(names) and _is_text(table["image"].type):
+        paths = table["image"].to_pylist()
+        stems = [None if name is None else Path(name).with_suffix("").as_posix() for name in paths]
+        # Pictures that differ in their suffix alone, as a.jpg and a.png, keep it.
+        count = Counter(stem for name, stem in set(zip(paths, stems, strict=True)))
+        ids = [name if count[stem] > 1 else stem for name, stem in zip(paths, stems, strict=True)]
+        table = table.add_column(0, "doc_id", pa.chunked_array([pa.array(ids, pa.string())]))
     return table
 
 
-def _check_ids(ids: list[str], column: str, path: Path) -> None:
+def _is_text(kind: pa.DataType) -> bool:
+    """Whether a column holds texts; tools other than pandas write them with longer offsets."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _check_ids(ids: list[str], column: str, path: Path, section: str) -> None:
+    """Refuse empty and repeated ids; `gradus check` knows a remedy for those of a catalogue alone."""
+    of_catalog = section == "catalog"
     empty = [row + 1 for row, name in enumerate(ids) if not name]
     if empty:
+        remedy = " (`gradus check --fix` drops the rows without)" if of_catalog else ""
         raise CatalogError(
-            f"{path}: column {column!r} is empty in {_listed(empty, 'row')}; every row needs an id "
-            "(`gradus check --fix` drops the rows without)"
+            f"{path}: column {column!r} is empty in {_listed(empty, 'row')}; every row needs an id{remedy}"
         )
     repeated = [name for name, times in Counter(ids).items() if times > 1]
     if repeated:
-        raise CatalogError(
-            f"{path}: column {column!r} repeats {_listed([repr(name) for name in repeated], 'id')}; "
+        remedy = (
             "`gradus check --fix` keeps the first of each"
+            if of_catalog
+            else "a query has one row; keep one of each"
+        )
+        raise CatalogError(
+            f"{path}: column {column!r} repeats {_listed([repr(name) for name in repeated], 'id')}; {remedy}"
         )
 
 

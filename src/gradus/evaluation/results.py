@@ -106,8 +106,12 @@ def read_evaluation(folder: Path) -> Evaluation:
             ids = [table["query_id"][row] for row in rows]
             run = read_run(folder / f"run-{cell}.parquet")
             cells[cell] = CellResult(facts["documents"], ids, per_query, run)
+    except FileNotFoundError as error:
+        raise EvaluationError(
+            f"{folder} holds no evaluation: no {error.filename}; write one with: gradus evaluate {folder.parent}"
+        ) from None
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         raise EvaluationError(
-            f"{folder} holds no evaluation ({error}); write one with: gradus evaluate MODEL"
+            f"{folder} holds no whole evaluation ({error}); write it with: gradus evaluate {folder.parent}"
         ) from None
     return Evaluation(summary["name"], cells)

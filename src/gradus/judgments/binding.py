@@ -143,7 +143,8 @@ def _rows(evidence: Evidence, noun: str, ids: NDArray[np.object_], table: Table)
         }[noun]
         raise JudgmentsError(
             f"{evidence.at(missing[0])}: {len(names)} {noun} id{'s' if len(names) > 1 else ''} "
-            f"not in {where}: {shown}. Check {key}, or remove the {len(missing)} judgments"
+            f"not in {where}: {shown}. Check {key}, or remove "
+            f"{'its judgment' if len(missing) == 1 else f'the {len(missing):,} judgments'}"
         )
     return found
 

@@ -29,7 +29,7 @@ def read_qrels(path: Path, queries: Table, documents: Table, scale: float = 1.0)
     """
     query_ids, document_ids, grades = [], [], []
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").rstrip().splitlines()
     except UnicodeDecodeError as error:
         raise JudgmentsError(f"{path} is not UTF-8: {error}") from None
     for number, line in enumerate(lines, 1):
@@ -40,7 +40,7 @@ def read_qrels(path: Path, queries: Table, documents: Table, scale: float = 1.0)
         except ValueError:
             raise JudgmentsError(
                 f"{path}, row {number}: {line.strip()!r} is no qrels line; "
-                "it takes query_id, iteration, doc_id and a numeric grade, with spaces between and no blank lines"
+                "it takes query_id, iteration, doc_id and a numeric grade, with spaces between and no blank lines above others"
             ) from None
         query_ids.append(query_id)
         document_ids.append(document_id)

@@ -100,6 +100,10 @@ def device_of(name: str, key: str = "training.device") -> torch.device:
         name = f"cuda:{local_rank()}"
     if name != "auto":
         try:
+            torch.device(name)
+        except RuntimeError:
+            raise SettingsError(f"{key} is {name!r}; choose cpu, cuda, mps or auto") from None
+        try:
             torch.empty(0, device=name)
         except (RuntimeError, AssertionError) as error:
             reason = str(error).partition("\n")[0]

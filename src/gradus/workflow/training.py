@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +205,7 @@ def _prepared(
     else:
         seen = list(_training_values(data))
         encoder = build_encoder(
-            settings.encoder,
+            replace(settings.encoder, text=_tower(settings, "text"), image=_tower(settings, "image")),
             fields,
             (value for field, value in seen if field.type != "image"),
             [value for field, value in seen if field.type == "image"],
@@ -221,6 +221,18 @@ def _prepared(
     documents = encoder.prepare("document", data.documents, cache)
     progress("preparing", 3, 3, "")
     return encoder, queries, documents
+
+
+def _tower(settings: Settings, modality: str) -> str:
+    """What `encoder.text` or `encoder.image` names: mini, a folder as seen from the working folder, or a hub name."""
+    name: str = getattr(settings.encoder, modality)
+    folder = settings.resolve(name)
+    if name == "mini" or not folder.is_dir():
+        # The hub's names have one slash at most.
+        if name.startswith((".", "/")) or name.count("/") > 1:
+            raise ModelError(f"encoder.{modality} is {name!r}, but there is no folder {folder}")
+        return name
+    return str(folder)
 
 
 def make_batches(data: Data, settings: Settings) -> Batches:
