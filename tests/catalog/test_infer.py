@@ -102,6 +102,18 @@ def test_given_judgments_in_qrels_form_ask_for_the_texts(here: Path) -> None:
     (here / "test.qrels").write_text("q1 0 d1 3\n")
     settings = inferred(path, "test.qrels")
     assert (settings.judgments.path, settings.query.path) == ("test.qrels", "queries.csv")
+    assert settings.judgments.scale == 3
+    (here / "queries.csv").write_text("query_id,words\nq1,bolt\n")
+    assert list(inferred(path, "test.qrels").query.fields) == ["words"]
+    (here / "test.qrels").write_text("q1 d1 3\n")
+    with pytest.raises(CatalogError, match=r"test\.qrels is not of the form of TREC qrels"):
+        infer_settings(Path(path), Path("test.qrels"))
+
+
+def test_a_folder_of_judgments_is_named(here: Path) -> None:
+    path = write_jsonl("catalog.jsonl", [part(n) for n in range(9)])
+    (here / "gs").mkdir()
+    assert inferred(path, "gs").judgments.path == "gs"
 
 
 def test_the_id_is_found_by_name_then_by_form(here: Path) -> None:
@@ -111,6 +123,26 @@ def test_the_id_is_found_by_name_then_by_form(here: Path) -> None:
     assert inferred(write_jsonl("b.jsonl", unnamed)).catalog.id == "title"
     with pytest.raises(CatalogError, match="no column is filled and different"):
         infer_settings(Path(write_jsonl("c.jsonl", [{"a": 1}, {"a": 1}])))
+
+
+def test_the_id_is_the_column_that_the_judgments_speak_of(here: Path) -> None:
+    rows = [{"id": n, "sku": f"s{n}", "file": f"{n}.png", "title": f"t{n}"} for n in range(4)]
+    path = write_jsonl("catalog.jsonl", rows)
+    assert inferred(path).catalog.id == "id"
+    (here / "judgments.csv").write_text("query,doc_id,score\nbolt,s1,1\nnut,s3,0\nnut,gone,0\n")
+    assert inferred(path).catalog.id == "sku"
+    (here / "judgments.csv").write_text("query,sku,score\nbolt,s1,1\n")
+    settings = inferred(path)
+    assert (settings.catalog.id, settings.judgments.doc_id) == ("sku", "sku")
+    (here / "judgments.csv").write_text("query,doc_id,score\nbolt,other,1\n")
+    assert (inferred(path).catalog.id, inferred(path).judgments.doc_id) == ("id", "doc_id")
+
+
+def test_ids_may_look_like_names_of_pictures(here: Path) -> None:
+    rows = [{"title": f"t{n}", "doc_id": f"{n}.png", "picture": f"p/{n}.png"} for n in range(4)]
+    settings = inferred(write_jsonl("a.jsonl", rows))
+    assert settings.catalog.id == "doc_id"
+    assert settings.catalog.fields["picture"]["type"] == "image"
 
 
 def test_a_folder_of_images(here: Path) -> None:

@@ -17,7 +17,7 @@ from gradus.errors import CatalogError
 Role = FieldType | Literal["group", "none"]
 
 _ID_NAMES = (
-    "doc_id", "id", "document_id", "product_id", "item_id", "sku", "asin", "article_id", "part_number",
+    "doc_id", "id", "docid", "document_id", "product_id", "item_id", "sku", "asin", "article_id", "part_number",
     "uuid", "guid", "key", "code", "ean", "gtin",
 )  # fmt: skip
 _GROUP_WORDS = frozenset({"family", "group", "series", "parent", "cluster"})
@@ -74,27 +74,56 @@ class ColumnGuess:
     note: str
 
 
-def find_id(table: pa.Table) -> str:
-    """The column with one distinct id per row: by its name if possible, else the first that can be one.
+def find_id(table: pa.Table, judged: pa.Table | None = None) -> tuple[str, str]:
+    """The catalogue's column with one distinct id per row, and the judgments' column with such ids.
+
+    Where most ids of the judgments are in one of the catalogue's columns, that is the one. Elsewhere it goes by its
+    name if possible, and else is the first that can be one.
+
+    Args:
+        table: The catalogue.
+        judged: The judgments, where there are any.
+
+    Returns:
+        Both names; the second is doc_id where the judgments do not tell.
 
     Raises:
         CatalogError: No column is filled and distinct in every row.
     """
+    candidates = _id_candidates(table)
+    if not candidates:
+        raise CatalogError(
+            "no column is filled and different in every row; add one with ids, or remove the repeated rows "
+            f"(columns: {', '.join(table.column_names)})"
+        )
+    best, most = (candidates[0], "doc_id"), _MOST / 2
+    ids = {name: set(map(read_id, table[name].to_pylist())) for name in candidates} if judged else {}
+    for column in _judged_ids(judged, candidates) if judged else ():
+        wanted = set(map(read_id, judged[column].to_pylist())) - {""}
+        for name in candidates:
+            if (share := len(wanted & ids[name]) / max(len(wanted), 1)) > most:
+                best, most = (name, column), share
+    return best
+
+
+def _id_candidates(table: pa.Table) -> list[str]:
+    """The columns that can be the id, the likeliest first."""
     distinct: list[str] = [name for name in table.column_names if _is_distinct(table[name])]
     by_name = sorted(
         (name for name in distinct if name.lower() in _ID_NAMES), key=lambda n: _ID_NAMES.index(n.lower())
     )
+    others = [name for name in distinct if not _is_picture(table[name])]
     # A word is likelier an id than a sentence that happens to be distinct.
-    by_form = [
-        name for name in distinct if not any(" " in read_text(cell) for cell in table[name].to_pylist())
-    ]
-    for names in (by_name, by_form, distinct):
-        if names:
-            return names[0]
-    raise CatalogError(
-        "no column is filled and different in every row; add one with ids, or remove the repeated rows "
-        f"(columns: {', '.join(table.column_names)})"
-    )
+    by_form = [name for name in others if not any(" " in read_text(c) for c in table[name].to_pylist())]
+    return list(dict.fromkeys([*by_name, *by_form, *others]))
+
+
+def _judged_ids(judged: pa.Table, candidates: list[str]) -> list[str]:
+    """The columns of judgments that may hold documents' ids, the likeliest first."""
+    if "doc_id" in judged.column_names:
+        return ["doc_id"]
+    known = {*_ID_NAMES, *(name.lower() for name in candidates)}
+    return [name for name in judged.column_names if name.lower() in known]
 
 
 def guess_column(name: str, column: pa.ChunkedArray) -> ColumnGuess:
@@ -166,7 +195,12 @@ def _is_distinct(column: pa.ChunkedArray) -> bool:
     ):
         return False
     counts = Counter(read_id(cell) for cell in column.to_pylist())
-    return len(counts) == len(column) and "" not in counts and _share(counts, _is_image_path) < _MOST
+    return len(counts) == len(column) and "" not in counts
+
+
+def _is_picture(column: pa.ChunkedArray) -> bool:
+    """Whether a column holds paths of images."""
+    return _share(Counter(map(read_id, column.to_pylist())), _is_image_path) >= _MOST
 
 
 def _is_image_path(text: str) -> bool:

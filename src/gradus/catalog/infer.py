@@ -42,13 +42,14 @@ def infer_settings(path: Path, judgments: Path | None = None) -> str:
     table = read_arrow(path)
     if table.num_rows == 0:
         raise CatalogError(f"{path} has no rows")
-    id_column = find_id(table)
+    if judgments is None:
+        judgments = _beside(path)
+    judged = None if judgments is None else _read_judged(judgments)
+    id_column, judged_id = find_id(table, judged)
     guesses = [guess_column(name, table[name]) for name in table.column_names if name != id_column]
     if not any(guess.weight > 0 for guess in guesses):
         found = "; ".join(f"{guess.name}: {guess.note}" for guess in guesses)
         raise CatalogError(f"{path} has no text, image, category or number to encode ({found})")
-    if judgments is None:
-        judgments = _beside(path)
     return "\n".join(
         [
             "# One search: its documents, its queries, its evidence. Every other setting has a default;",
@@ -62,7 +63,7 @@ def infer_settings(path: Path, judgments: Path | None = None) -> str:
             "# weight: the field's part in the embedding; 0 keeps it for filters, splits and display only.",
             "[catalog.fields]",
             *_field_lines(guesses),
-            *_judgments_lines(judgments),
+            *_judgments_lines(judgments, judged, judged_id),
             *_split_lines(guesses),
             *_encoder_lines(guesses),
             "",
@@ -106,7 +107,23 @@ def _field_lines(guesses: Iterable[ColumnGuess]) -> Iterable[str]:
         yield f"# … and {len(left_out) - _MOST_COMMENTS:,} more columns are left out"
 
 
-def _judgments_lines(judgments: Path | None) -> Iterable[str]:
+def _read_judged(path: Path) -> pa.Table | None:
+    """The judgments as a table, `None` for a folder of the Marqo-GS layout, which says itself what it holds."""
+    if path.is_dir():
+        return None
+    if path.suffix.lower() not in _QRELS_SUFFIXES:
+        return read_arrow(path)
+    try:
+        lines = [line.split() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
+        query_ids, _, doc_ids, scores = zip(*lines, strict=True)
+    except (OSError, ValueError) as error:
+        raise CatalogError(
+            f"{path} is not of the form of TREC qrels: query_id, iteration, doc_id, grade ({error})"
+        ) from None
+    return pa.table({"query_id": query_ids, "doc_id": doc_ids, "score": scores})
+
+
+def _judgments_lines(judgments: Path | None, table: pa.Table | None, doc_id: str) -> Iterable[str]:
     if judgments is None:
         yield from ("", "[query.fields]", 'query = { type = "text", weight = 1.0 }')
         yield from (
@@ -115,16 +132,9 @@ def _judgments_lines(judgments: Path | None) -> Iterable[str]:
             'path = "judgments.csv"  # to be written: query_id, query, doc_id, score',
         )
         return
-    if judgments.suffix.lower() in _QRELS_SUFFIXES:
-        yield from (
-            "",
-            "[query]",
-            'path = "queries.csv"  # TREC qrels hold ids alone: name the file with the texts',
-        )
-        yield from ("", "[query.fields]", 'query = { type = "text", weight = 1.0 }')
-        yield from ("", "[judgments]", f"path = {_quoted(judgments.as_posix())}")
+    if table is None:
+        yield from ("", "[judgments]", f"path = {_quoted(judgments.as_posix())}  # queries and split too")
         return
-    table = read_arrow(judgments)
     names = [n for n in table.column_names if n.startswith("query") and n not in _NO_QUERY_FIELD]
     if names:
         yield from ("", "[query.fields]")
@@ -132,6 +142,8 @@ def _judgments_lines(judgments: Path | None) -> Iterable[str]:
     else:
         yield from _query_file_lines(judgments.with_name("queries.csv"))
     yield from ("", "[judgments]", f"path = {_quoted(judgments.as_posix())}  # {table.num_rows:,} judgments")
+    if doc_id != "doc_id":
+        yield f"doc_id = {_quoted(doc_id)}"
     yield from _score_lines(table, judgments)
 
 
