@@ -231,3 +231,9 @@ def test_a_failing_fix_leaves_no_half_file(messy: Settings, monkeypatch: pytest.
     with pytest.raises(OSError, match="disk full"):
         write_fixed(messy, messy.resolve("out/clean.csv"))
     assert sorted(path.name for path in messy.resolve("out").iterdir()) == ["clean.rejects.csv"]
+
+
+def test_without_fields_the_remedy_is_said(messy: Settings) -> None:
+    bare = from_mapping({"catalog": {"path": "data/catalog.csv"}}, messy.root)
+    with pytest.raises(CatalogError, match=r"names no \[catalog\.fields\]; `gradus init` writes them"):
+        check_catalog(bare)

@@ -137,6 +137,7 @@ def test_pictures_that_cannot_be_read_count_as_missing(tmp_path: Path) -> None:
     (shop / "green-nut.png").unlink()
     summary = train(settings_of(shop), shop / "model")
     assert summary.images_unusable == 3
+    assert summary.queries_unusable == ["q-blue-nut"]
     assert summary.epochs == 3
     assert all(np.isfinite(list(line.values())).all() for line in metrics(shop / "model"))
 

@@ -113,7 +113,7 @@ def test_an_input_that_cannot_be_used(
 def test_a_truncated_picture_is_reported_and_training_goes_on(shop: Path) -> None:
     file = shop / "red-nut.png"
     file.write_bytes(file.read_bytes()[:50])
-    assert "1 images are unusable and count as missing; see gradus check" in output("train")
+    assert "Counted as missing: 1 unusable image; gradus check lists them" in output("train")
     assert answer("evaluate", "model")[0]["cells"]["in-domain"]["queries"] > 0
     check = command("check")
     assert check.exit_code == 1
@@ -199,7 +199,10 @@ def test_a_request_that_cannot_be_served(shop: Path, given: tuple[str, ...], sai
 def test_a_picture_to_search_for_must_be_readable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shop = make_shop(tmp_path / "shop", ("picture",), "picture")
     monkeypatch.chdir(shop)
-    output("train")
+    (shop / "asked-blue-nut.png").write_bytes(b"")
+    said = output("train")
+    assert "Counted as missing: 1 unusable image of queries q-blue-nut" in said
+    assert "gradus check" not in said  # which looks at documents
     (shop / "half.png").write_bytes((shop / "red-nut.png").read_bytes()[:50])
     assert "nowhere.png" in failure("search", "model", "--image", "nowhere.png")
     assert failure("search", "model", "--image", "half.png")

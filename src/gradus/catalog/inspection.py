@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gradus.catalog.fields import Field
 from gradus.catalog.image_cache import ImageCache, cache_folder
-from gradus.catalog.read import fields_from, image_folder, images_of, pick_column, read_arrow
+from gradus.catalog.read import catalog_fields, image_folder, images_of, pick_column, read_arrow
 from gradus.catalog.values import BadCell, read_id, read_text, read_values
 from gradus.errors import CatalogError
 from gradus.settings import Settings
@@ -58,13 +58,13 @@ def inspect_catalog(settings: Settings, progress: Callable[[int, int], None] | N
         progress: Called with the number of images done and their total.
 
     Raises:
-        CatalogError: The file cannot be read at all, has no rows, or lacks a declared column.
+        CatalogError: The file cannot be read at all, has no rows, or lacks a declared column; or none is declared.
     """
     source = settings.resolve(settings.catalog.path)
     table = read_arrow(source)
     if table.num_rows == 0:
         raise CatalogError(f"{source} has no rows")
-    fields = fields_from(settings.catalog.fields)
+    fields = catalog_fields(settings)
     folder = images_of(settings) or image_folder(source)
     ids = [
         read_id(cell) for cell in pick_column(table, settings.catalog.id, source, "catalog.id").to_pylist()

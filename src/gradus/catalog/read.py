@@ -95,6 +95,19 @@ def fields_from(settings_fields: Mapping[str, Mapping[str, Any]]) -> tuple[Field
     )
 
 
+def catalog_fields(settings: Settings) -> tuple[Field, ...]:
+    """The fields of `[catalog.fields]`.
+
+    Raises:
+        CatalogError: There are none, or one is not as `fields_from` takes it.
+    """
+    if not settings.catalog.fields:
+        raise CatalogError(
+            "gradus.toml names no [catalog.fields]; `gradus init` writes them for a given catalogue"
+        )
+    return fields_from(settings.catalog.fields)
+
+
 def open_catalog(settings: Settings) -> Table:
     """The documents that `[catalog]` describes.
 
@@ -102,12 +115,8 @@ def open_catalog(settings: Settings) -> Table:
         CatalogError: As `read_table`; or no fields are given.
     """
     catalog = settings.catalog
-    if not catalog.fields:
-        raise CatalogError(
-            "gradus.toml names no [catalog.fields]; `gradus init` writes them for a given catalogue"
-        )
     return read_table(
-        settings.resolve(catalog.path), catalog.id, fields_from(catalog.fields), images_of(settings)
+        settings.resolve(catalog.path), catalog.id, catalog_fields(settings), images_of(settings)
     )
 
 

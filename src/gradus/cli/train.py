@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from gradus.workflow.training import TrainingSummary
 
 
+_SHOWN = 5
+"""How many queries are named."""
+
+
 @with_settings("catalog", "query", "judgments", "split", "encoder", "objective", "training")
 def train(
     settings: Settings,
@@ -48,6 +52,16 @@ def _print(summary: "TrainingSummary", out: Path) -> None:
         f"{summary.model}: nDCG@10 on validation {best}, {summary.epochs:,} epochs, {summary.steps:,} steps, "
         f"{summary.seconds:,.0f} s",
     )
-    if summary.images_unusable:
-        print_text(f"{summary.images_unusable:,} images are unusable and count as missing; see gradus check")
+    asked_with = summary.queries_unusable
+    if documents := summary.images_unusable - len(asked_with):
+        print_text(f"Counted as missing: {_unusable(documents)}; gradus check lists them")
+    if asked_with:
+        more = f" and {len(asked_with) - _SHOWN:,} more" if len(asked_with) > _SHOWN else ""
+        print_text(
+            f"Counted as missing: {_unusable(len(asked_with))} of queries {', '.join(asked_with[:_SHOWN])}{more}"
+        )
     print_text(f"Next: gradus evaluate {out}")
+
+
+def _unusable(count: int) -> str:
+    return f"{count:,} unusable image{'s' if count > 1 else ''}"

@@ -55,7 +55,8 @@ class TrainingSummary:
         steps: Optimiser steps.
         seconds: Training time.
         stopped_early: Whether patience ran out before epochs or minutes.
-        images_unusable: Documents and queries whose picture counts as missing because it cannot be read.
+        images_unusable: Pictures of documents and queries that count as missing because they cannot be read.
+        queries_unusable: Ids of the queries that they belong to; `gradus check` lists the documents.
         cells: Queries, documents and pairs of each cell of the split.
     """
 
@@ -66,6 +67,7 @@ class TrainingSummary:
     seconds: float
     stopped_early: bool
     images_unusable: int
+    queries_unusable: list[str]
     cells: dict[str, dict[str, int]]
 
     def as_dict(self) -> dict[str, Any]:
@@ -120,9 +122,8 @@ def _train(
     batches = make_batches(data, settings)
     with group.in_turn():
         encoder, queries, documents = _prepared(data, settings, batches, device, progress)
-    unusable = _unusable_images("query", data.queries, encoder, queries) + _unusable_images(
-        "document", data.documents, encoder, documents
-    )
+    asked_with = _unusable_images("query", data.queries, encoder, queries)
+    unusable = _unusable_images("document", data.documents, encoder, documents)
     fixed = None
     if settings.training.refresh == "queries":
         train_queries_alone(encoder)
@@ -175,7 +176,8 @@ def _train(
         outcome.steps,
         outcome.seconds,
         outcome.stopped_early,
-        unusable,
+        len(unusable) + len(asked_with),
+        asked_with,
         split.counts(judgments),
     )
 
@@ -272,14 +274,17 @@ def make_batches(data: Data, settings: Settings) -> Batches:
     return masked(batches, settings.objective.masked, judgments.queries, data.documents)
 
 
-def _unusable_images(side: Side, table: Table, encoder: Encoder, prepared: Prepared) -> int:
-    """How many pictures are named but cannot be read; they count as missing."""
-    return sum(
-        int(not present and value is not None)
+def _unusable_images(side: Side, table: Table, encoder: Encoder, prepared: Prepared) -> list[str]:
+    """The id of each picture that is named but cannot be read; it counts as missing."""
+    return [
+        name
         for field in encoder.fields[side]
         if field.type == "image"
-        for value, present in zip(table.columns[field.name], prepared[field.name].present, strict=True)
-    )
+        for name, value, present in zip(
+            table.ids, table.columns[field.name], prepared[field.name].present, strict=True
+        )
+        if not present and value is not None
+    ]
 
 
 def _training_values(data: Data) -> Iterator[tuple[Field, Any]]:
