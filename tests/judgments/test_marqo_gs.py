@@ -1,5 +1,6 @@
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -47,6 +48,17 @@ def _scores(judgments):
         (judgments.queries.ids[q], judgments.documents.ids[d]): s
         for q, d, s in zip(judgments.query, judgments.document, judgments.score, strict=True)
     }
+
+
+def test_relative_images_are_found_from_anywhere(tmp_path, tiny, monkeypatch):
+    judgments, split = tiny
+    photos = {"photo": [Path("images") / f"{i}.jpg" for i in range(4)], "name": list("abcd")}
+    documents = Table(judgments.documents.ids, judgments.documents.fields, photos)
+    monkeypatch.chdir(tmp_path)
+    write_marqo_gs(tmp_path / "gs", replace(judgments, documents=documents), split)
+    monkeypatch.chdir("/")
+    images = read_marqo_corpora(tmp_path / "gs").columns["image_local"]
+    assert images == [tmp_path / "images" / f"{i}.jpg" for i in range(4)]
 
 
 def test_writing_and_reading_gives_the_same(tmp_path, tiny):

@@ -96,9 +96,11 @@ def find_id(table: pa.Table, judged: pa.Table | None = None) -> tuple[str, str]:
             "no column is filled and different in every row; add one with ids, or remove the repeated rows "
             f"(columns: {', '.join(table.column_names)})"
         )
-    best, most = (candidates[0], "doc_id"), _MOST / 2
-    ids = {name: set(map(read_id, table[name].to_pylist())) for name in candidates} if judged else {}
-    for column in _judged_ids(judged, candidates) if judged else ():
+    best, most = (candidates[0], "doc_id"), 0.5
+    if judged is None:
+        return best
+    ids = {name: set(map(read_id, table[name].to_pylist())) for name in candidates}
+    for column in _judged_ids(judged, candidates):
         wanted = set(map(read_id, judged[column].to_pylist())) - {""}
         for name in candidates:
             if (share := len(wanted & ids[name]) / max(len(wanted), 1)) > most:

@@ -133,7 +133,7 @@ def write_marqo_gs(folder: Path, judgments: Judgments, split: Split) -> None:
     """Write the layout, all of its files.
 
     The documents' first text field becomes the title and their first image field image_local; the queries'
-    first text field is the query. Validation counts as train, having no place of its own. The ground
+    first text field is the query. Paths of images are written absolute. Validation counts as train, having no place of its own. The ground
     truth of every other query, by the order of the ids, is for development and the rest for the test.
 
     Args:
@@ -242,8 +242,15 @@ def _records(folder: Path, documents: Table) -> list[dict[str, str]]:
         values = [None] * len(documents) if field is None else documents.columns[field]
         if any(isinstance(value, bytes) for value in values):
             raise JudgmentsError(f"{folder}: the Marqo-GS layout holds paths of images, not images")
-        columns[name] = ["" if value is None else str(value) for value in values]
+        # Readers take a relative path as relative to the folder that is written.
+        columns[name] = [_text(value) for value in values]
     return [dict(zip(columns, record, strict=True)) for record in zip(*columns.values(), strict=True)]
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(value.absolute() if isinstance(value, Path) else value)
 
 
 def _write_json(path: Path, value: dict[str, Any]) -> None:
