@@ -163,6 +163,13 @@ def test_embedded_images(here: Path) -> None:
     assert settings.encoder.prior == 0.0
 
 
+def test_vectors_are_no_text(here: Path) -> None:
+    rows = [
+        {"id": f"a{n}", "title": f"t{n}", "embedding": [n / 7, 0.5], "sizes": [n, n + 1]} for n in range(9)
+    ]
+    assert list(inferred(write_jsonl("c.jsonl", rows)).catalog.fields) == ["title", "sizes"]
+
+
 def test_nothing_to_encode_is_an_error(here: Path) -> None:
     path = write_jsonl("c.jsonl", [{"id": "a", "url": "https://a.b/c"}, {"id": "b", "url": "https://a.b/d"}])
     with pytest.raises(CatalogError, match=r"no text, image, category or number .*url: web addresses"):

@@ -261,6 +261,17 @@ def test_folders_that_are_no_catalogue(tmp_path: Path) -> None:
         read_arrow(tmp_path / "lost.csv")
 
 
+def test_parquet_categories_with_missing_values_are_read(tmp_path: Path) -> None:
+    kinds = pa.chunked_array(
+        [pa.array(["nut", None]).dictionary_encode(), pa.array(["pin"]).dictionary_encode()]
+    )
+    table = pa.table({"doc_id": pa.array(["a", "b", "c"]).dictionary_encode(), "kind": kinds})
+    pq.write_table(table, tmp_path / "c.parquet", row_group_size=2)
+    assert read_arrow(tmp_path / "c.parquet").schema.types == [pa.string(), pa.string()]
+    read = read_table(tmp_path / "c.parquet", "doc_id", [Field("kind", "category")])
+    assert read.columns == {"kind": ["nut", None, "pin"]}
+
+
 def test_web_addresses_are_no_image_paths(tmp_path: Path) -> None:
     path = tmp_path / "c.csv"
     path.write_text("doc_id,image\na,https://example.com/a.png\n")

@@ -75,6 +75,16 @@ def test_other_column_names_and_several_query_fields(tmp_path):
     assert list(judgments.score) == [1, 0.8, 0]
 
 
+def test_parquet_categories_with_missing_values(tmp_path):
+    cells = {"query_id": ["q1", "q1"], "query": [None, None], "doc_id": ["d1", "d2"], "source": ["x", None]}
+    columns = {name: pa.array(values, pa.string()).dictionary_encode() for name, values in cells.items()}
+    pa.parquet.write_table(pa.table({**columns, "score": [1.0, 0.5]}), tmp_path / "judgments.parquet")
+    settings = from_mapping({"judgments": {"path": "judgments.parquet"}}, tmp_path)
+    judgments = read_judgments(settings, DOCUMENTS)
+    assert judgments.queries.columns == {"query": [None]}
+    assert list(judgments.source) == ["x", ""]
+
+
 def test_parquet_with_integer_ids(tmp_path):
     table = pa.table({"query_id": [7, 7], "query": ["a", "a"], "doc_id": [1, 2], "score": [1.0, 0.25]})
     pa.parquet.write_table(table, tmp_path / "judgments.parquet")

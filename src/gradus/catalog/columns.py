@@ -133,6 +133,8 @@ def guess_column(name: str, column: pa.ChunkedArray) -> ColumnGuess:
     if _holds_image_bytes(column.type):
         filled = column.length() - column.null_count
         return ColumnGuess(name, "image", 1.0, f"image bytes in {filled:,} rows")
+    if _holds_vectors(column.type):
+        return ColumnGuess(name, "none", 0.0, "vectors")
     cells = column.drop_null().to_pylist()
     counts = Counter(text for cell in cells if (text := normalise(read_text(cell))))
     filled = counts.total()
@@ -187,6 +189,12 @@ def _holds_image_bytes(kind: pa.DataType) -> bool:
     if pa.types.is_struct(kind):
         return any(kind.field(place).name == "bytes" for place in range(kind.num_fields))
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _holds_vectors(kind: pa.DataType) -> bool:
+    """Embeddings, which say nothing as text; whole numbers in a list may be sizes."""
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return any(is_list(kind) for is_list in lists) and bool(pa.types.is_floating(kind.value_type))
 
 
 def _is_distinct(column: pa.ChunkedArray) -> bool:

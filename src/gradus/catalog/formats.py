@@ -121,15 +121,19 @@ def read_jsonl(path: Path) -> pa.Table:
 
 
 def read_parquet(path: Path) -> pa.Table:
-    """A Parquet file.
+    """A Parquet file; columns that a tool wrote as numbers of a dictionary's entries come as the entries.
 
     Raises:
         CatalogError: It is damaged or not Parquet.
     """
     try:
-        return pa.parquet.read_table(path)
+        table = pa.parquet.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise CatalogError(f"{path} is not a readable Parquet file: {error}") from None
+    for place, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(place, field.name, table.column(place).cast(field.type.value_type))
+    return table
 
 
 def write_arrow(table: pa.Table, path: Path, form: Format, compressed: bool) -> None:
