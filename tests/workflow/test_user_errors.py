@@ -205,5 +205,5 @@ def test_a_picture_to_search_for_must_be_readable(tmp_path: Path, monkeypatch: p
     assert "gradus check" not in said  # which looks at documents
     (shop / "half.png").write_bytes((shop / "red-nut.png").read_bytes()[:50])
     assert "nowhere.png" in failure("search", "model", "--image", "nowhere.png")
-    assert failure("search", "model", "--image", "half.png")
+    assert "half.png: " in failure("search", "model", "--image", "half.png")
     assert "take no text" in failure("search", "model", "赤いナット")

@@ -11,7 +11,7 @@ from gradus.catalog.images import MAX_PIXELS, decode_image
 from gradus.catalog.table import ImageSource, Table
 from gradus.catalog.text import normalise
 from gradus.encoders.encoder import Encoder
-from gradus.errors import ModelError, SearchError
+from gradus.errors import CatalogError, ModelError, SearchError
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,20 @@ def as_query(
     if image is not None:
         if not any(field.type == "image" for field in fields):
             raise ModelError(f"this model's queries take no picture: {_names(encoder)}")
-        decode_image(image, pixels=pixels)  # an unreadable picture is an error here, not a missing field
+        _check_picture(image, pixels)
     by_type = {"text": text, "category": None, "number": None, "image": image}
     values = {field.name: by_type[field.type] for field in fields}
     return Query(values, _checked(factors, fields, values, "the query"), words=text or "")
+
+
+def _check_picture(image: ImageSource, pixels: int) -> None:
+    """An unreadable picture is an error of a search, not a missing field; a file is named."""
+    try:
+        decode_image(image, pixels=pixels)
+    except CatalogError as error:
+        if isinstance(image, bytes) or str(image) in str(error):
+            raise
+        raise CatalogError(f"{image}: {error}") from None
 
 
 def as_likeness(
