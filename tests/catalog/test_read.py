@@ -251,7 +251,10 @@ def test_errors_about_queries_name_their_settings_and_no_remedy_for_catalogues(t
 
 
 def test_folders_that_are_no_catalogue(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match="neither a metadata file"):
+    with pytest.raises(CatalogError, match=r"neither a metadata file.*; name the catalogue's file$"):
+        read_arrow(tmp_path)
+    (tmp_path / "train.parquet").touch()
+    with pytest.raises(CatalogError, match=r"name the catalogue's file \(it holds train\.parquet\)"):
         read_arrow(tmp_path)
     (tmp_path / "metadata.csv").touch()
     (tmp_path / "metadata.jsonl").touch()

@@ -194,7 +194,13 @@ def _read_folder(folder: Path) -> pa.Table:
             if file.suffix.lower() in IMAGE_SUFFIXES and not file.name.startswith(".")
         )
         if not files:
-            raise CatalogError(f"{folder} holds neither a metadata file (metadata.csv, .jsonl, …) nor images")
+            other = next(
+                (f" (it holds {file.name})" for file in sorted(folder.iterdir()) if _is_table(file)), ""
+            )
+            raise CatalogError(
+                f"{folder} holds neither a metadata file (metadata.csv, .jsonl, …) nor images; name the "
+                f"catalogue's file{other}"
+            )
         table = pa.table({"image": files})
     else:
         table = read_arrow(metadata)
@@ -211,6 +217,14 @@ def _read_folder(folder: Path) -> pa.Table:
         ids = [name if count[stem] > 1 else stem for name, stem in zip(paths, stems, strict=True)]
         table = table.add_column(0, "doc_id", pa.chunked_array([pa.array(ids, pa.string())]))
     return table
+
+
+def _is_table(file: Path) -> bool:
+    """Whether a file's name says that it may be a catalogue."""
+    try:
+        return bool(format_of(file))
+    except CatalogError:
+        return False
 
 
 def _is_text(kind: pa.DataType) -> bool:
