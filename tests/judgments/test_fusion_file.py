@@ -1,9 +1,12 @@
+from datetime import datetime
+
 import numpy as np
 import pyarrow.csv
 import pytest
 from test_calibration import source
 
 from gradus.catalog.fields import Field
+from gradus.catalog.read import read_arrow
 from gradus.catalog.table import Table
 from gradus.errors import JudgmentsError
 from gradus.judgments.fusion import fuse
@@ -43,6 +46,20 @@ def test_counts_of_evidence_stand_beside_the_scores(tmp_path):
     assert table["evidence"].to_pylist() == [1, 1, 2, 1]
     assert table["evidence_grades"].to_pylist() == [1, 1, 1, 0]
     assert table["evidence_log"].to_pylist() == [0, 0, 1, 1]
+
+
+def test_pairs_of_a_log_say_of_which_time_they_speak(tmp_path):
+    window = datetime(2026, 1, 5, 0, 34, 7, 30000), datetime(2026, 1, 18, 23, 59)
+    path = tmp_path / "judgments.parquet"
+    write_fused(path, _fused(), Settings(), DOCUMENTS, window=window)
+    columns = read_arrow(path)
+    start, end = window[0].replace(microsecond=0), window[1]
+    assert columns["window_start"].to_pylist() == [None, None, start, start]
+    assert columns["window_end"].to_pylist() == [None, None, end, end]
+    settings = from_mapping({"judgments": {"path": "judgments.parquet"}}, tmp_path)
+    assert len(read_judgments(settings, DOCUMENTS)) == 4
+    write_fused(path, _fused(), Settings(), DOCUMENTS)
+    assert not [name for name in read_arrow(path).column_names if name.startswith("window")]
 
 
 def test_documents_taken_down_are_left_out(tmp_path):

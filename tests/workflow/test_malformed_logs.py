@@ -6,6 +6,9 @@ import gzip
 import io
 import json
 import os
+import signal
+import subprocess
+import sys
 import tracemalloc
 import zlib
 from collections import Counter, defaultdict
@@ -574,3 +577,23 @@ def test_a_full_disk(shop: Path, flat: list[Row], monkeypatch: pytest.MonkeyPatc
     judged()
     # What the earlier run rejected says nothing of this one.
     assert not (shop / "judged/unreadable_rows.parquet").exists()
+
+
+def test_what_a_killed_run_left_behind_goes_with_the_next(shop: Path, flat: list[Row]) -> None:
+    (shop / "log/log.csv").write_text(as_csv(flat), encoding="utf-8")
+    told = "import os, signal; from gradus.workflow import judging; from gradus.cli.main import app\n"
+    told += "judging.fuse = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\napp(['judge'])"
+    killed = subprocess.run([sys.executable, "-c", told], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    left = {path.name for path in Path("judged").iterdir()}
+    assert len(left) == 1 and left.pop().startswith(".work.")
+    check(judged(), flat, read=len(flat))  # Which looks for hidden files.
+
+
+def test_judgments_say_of_which_time_they_speak(shop: Path, flat: list[Row]) -> None:
+    (shop / "log/log.csv").write_text(as_csv(flat), encoding="utf-8")
+    judged()
+    columns = pq.read_table("judged/judgments.parquet")
+    moments = [datetime.fromisoformat(row["time"].removesuffix("Z")).replace(microsecond=0) for row in flat]
+    assert set(columns["window_start"].to_pylist()) == {min(moments)}
+    assert set(columns["window_end"].to_pylist()) == {max(moments)}

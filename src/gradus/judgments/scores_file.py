@@ -1,7 +1,9 @@
 """Scores and the judgments file: a gold set is read from one, what fusion comes to is written to one."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +62,12 @@ def read_gold(settings: Settings, query_form: Callable[[str], str] = normalise) 
 
 
 def write_fused(
-    path: Path, fused: Fused, settings: Settings, documents: Table, queries: Table | None = None
+    path: Path,
+    fused: Fused,
+    settings: Settings,
+    documents: Table,
+    queries: Table | None = None,
+    window: tuple[datetime, datetime] | None = None,
 ) -> int:
     """Write fused scores as a judgments file, with counts of evidence: in all, and of each source.
 
@@ -68,11 +75,13 @@ def write_fused(
     know documents that were taken down.
 
     Args:
-        path: The file, .csv or .parquet; its columns evidence, evidence_log and so on hold the counts.
+        path: The file, .csv or .parquet; its columns evidence, evidence_log and so on hold the counts,
+            window_start and window_end the window of the pairs that a log judges.
         fused: What fusion came to.
         settings: `query.fields` names the column of the query's text where there is no table of queries.
         documents: The catalogue.
         queries: The queries by the ids that the evidence uses; without it, a query's text is its id.
+        window: Times of the log's first and last impression; `None` for a log without times, or no log.
 
     Returns:
         The number of pairs left out.
@@ -82,8 +91,14 @@ def write_fused(
     """
     queries = query_table(fused.queries, settings) if queries is None else queries
     judgments, kept = as_judgments(fused, fused.source, documents, queries)
-    counts = {f"evidence_{name}": fused.count[kept, column] for column, name in enumerate(fused.sources)}
-    write_judgments(path, judgments, counts={EVIDENCE: fused.evidence[kept], **counts})
+    evidence: dict[str, NDArray[Any]] = {EVIDENCE: fused.evidence[kept]}
+    for column, name in enumerate(fused.sources):
+        evidence[f"{EVIDENCE}_{name}"] = fused.count[kept, column]
+        if name == "log" and window is not None:
+            judges = np.isfinite(fused.calibrated[kept, column])
+            for end, moment in zip(("start", "end"), window, strict=True):
+                evidence[f"window_{end}"] = np.where(judges, np.datetime64(moment, "s"), np.datetime64("NaT", "s"))
+    write_judgments(path, judgments, evidence=evidence)
     return int((~kept).sum())
 
 

@@ -1,7 +1,7 @@
 """The judgments file: one judged pair a row, in CSV, TSV, JSONL or Parquet.
 
 Columns: query_id, the query's fields (unless the queries have a file of their own), doc_id, score, and
-optionally low, high, source, query_split and doc_split. Other columns, such as counts of evidence, are for people.
+optionally low, high, source, query_split and doc_split. Other columns, such as counts of evidence and its window, are for people.
 """
 
 from collections.abc import Mapping, Sequence
@@ -119,7 +119,7 @@ def write_judgments(
     judgments: Judgments,
     query_part: Labels | None = None,
     document_part: Labels | None = None,
-    counts: Mapping[str, NDArray[np.float64]] | None = None,
+    evidence: Mapping[str, NDArray[Any]] | None = None,
 ) -> None:
     """Write a judgments file that `read_table_file` reads back.
 
@@ -130,7 +130,7 @@ def write_judgments(
         judgments: The pairs, written in their order with their queries' fields.
         query_part: (n_queries,) the split label of each query, for the column query_split.
         document_part: (n_documents,) the split label of each document, for the column doc_split.
-        counts: Column name → (p,) numbers to write beside each judgment; reading leaves them out.
+        evidence: Column name → (p,) numbers or times to write beside each judgment; reading leaves them out.
 
     Raises:
         JudgmentsError: Another extension; a query field named as one of the file's own columns; or image
@@ -149,7 +149,7 @@ def write_judgments(
         "source",
         "query_split",
         "doc_split",
-        *(counts or ()),
+        *(evidence or ()),
     }
     for field in judgments.queries.fields:
         if field.name in own:
@@ -164,7 +164,7 @@ def write_judgments(
     for name, part, rows in (("query_split", query_part, query), ("doc_split", document_part, document)):
         if part is not None:
             columns[name] = pa.array([part[row] for row in rows], pa.string())
-    table = pa.table(columns | dict(counts or {}))
+    table = pa.table(columns | dict(evidence or {}))
     with atomic_file(path) as aside:
         if path.suffix == ".csv":
             pa.csv.write_csv(table, aside)

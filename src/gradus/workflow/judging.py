@@ -15,7 +15,7 @@ import numpy as np
 from gradus.catalog.read import open_catalog, open_queries
 from gradus.catalog.table import Table
 from gradus.errors import SettingsError
-from gradus.files import atomic_file
+from gradus.files import atomic_file, remove_leftovers
 from gradus.insight.audit import write_audit
 from gradus.judgments.audit import Audit, audit
 from gradus.judgments.business import read_business
@@ -50,6 +50,9 @@ FILES = {
 
 REJECTS = ("unreadable_rows", "rejected_impressions")
 """Which of `FILES` hold rows of the log that could not be used."""
+
+_WORK = "work"
+"""Names the hidden folder in which results are made."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,8 @@ def judge(
         if settings.log.path:
             log = _read_log(settings, results, queries, now or datetime.now(UTC), progress)
         fused, grades = _fuse(settings, lambda query: ids.get(form(query), form(query)), log, progress)
-        left_out = write_fused(results / FILES["judgments"], fused, settings, documents, queries)
+        window = None if log is None else log.summary.window
+        left_out = write_fused(results / FILES["judgments"], fused, settings, documents, queries, window)
         progress("fusing", 1, 1, "")
         found = _audit(fused, len(documents), log, grades)
         if queries is not None:
@@ -183,12 +187,14 @@ def _audit(fused: Fused, documents: int, log: LogEvidence | None, grades: Grades
 def _appearing(out: Path) -> Iterator[Path]:
     """A folder for results, which are put into `out` when the block ends well; else `out` stays as it was.
 
-    Results of an earlier run that this one does not have are removed: they would speak of other judgments.
+    Results of an earlier run that this one does not have are removed: they would speak of other judgments. So is
+    what a run that was killed left behind.
     """
     is_new = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(out / _WORK)
     try:
-        with tempfile.TemporaryDirectory(dir=out, prefix=".work.") as folder:
+        with tempfile.TemporaryDirectory(dir=out, prefix=f".{_WORK}.") as folder:
             yield Path(folder)
             for file in FILES.values():
                 made, kept = Path(folder) / file, out / file
@@ -244,7 +250,8 @@ def _title(settings: Settings) -> str:
 
 
 def _pages_per_day(summary: LogSummary) -> float | None:
-    if summary.start is None or summary.end is None:
+    if summary.window is None:
         return None
-    days = (summary.end - summary.start).total_seconds() / 86400
+    start, end = summary.window
+    days = (end - start).total_seconds() / 86400
     return summary.pages / max(days, 1.0)

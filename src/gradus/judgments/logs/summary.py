@@ -59,3 +59,8 @@ class LogSummary:
                 f"the counts of the log do not reconcile: {self.read:,} rows read, but {self.used:,} used, "
                 f"{filtered:,} filtered and {rejected:,} rejected; please report this"
             )
+
+    @property
+    def window(self) -> tuple[datetime, datetime] | None:
+        """Times of the first and the last usable impression; `None` for a log without times."""
+        return None if self.start is None or self.end is None else (self.start, self.end)
