@@ -163,7 +163,7 @@ def test_histograms_are_as_high_as_the_counts() -> None:
     assert heights[1] / heights[0] == pytest.approx(2, rel=1e-2)
     assert heights[2] / heights[0] == pytest.approx(4, rel=1e-2)
     # Bin 10 begins at .5: from there on an interval says too little.
-    widths = plot_widths(counts)
+    widths = plot_widths(counts, 0.5)
     assert [height > 0 for _, _, height in rectangles(widths, "loss")] == [True] + [False] * 9
     assert sum(height > 0 for _, _, height in rectangles(widths, "system")) == 2
 

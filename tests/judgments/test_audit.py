@@ -37,6 +37,18 @@ def test_coverage():
     assert found.wide == 2 / 5
 
 
+@pytest.mark.parametrize("worth", [0.5, 0.25])
+def test_an_interval_that_spans_all_scores_is_too_wide_whatever_a_click_is_worth(worth):
+    # Scores from .22 to .82 span .6, and the widest interval is .72; no interval is wider than .5 once they shrink.
+    fused = hand_fused()
+    less = replace(fused, score=fused.score * worth, low=fused.low * worth, high=fused.high * worth)
+    cells, log = hand_log()
+    found = audit(less, documents=8, log=log, cells=cells)
+    assert found.coverage.limit == pytest.approx(0.6 * worth)
+    assert found.coverage.wide == 1 / 5
+    assert [band.wide for band in found.bands if band.pairs] == [0, 1 / 2]
+
+
 def test_bands_of_traffic():
     # q0 has 100 of 110 impressions, so it is the head; q1 begins at 100, beyond 90 % of 110, so it is the tail.
     head, torso, tail = of_the_log().bands

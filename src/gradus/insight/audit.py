@@ -37,7 +37,7 @@ def write_audit(json_path: Path, html_path: Path, audit: Audit, title: str) -> N
 
 def render_audit(audit: Audit, title: str) -> str:
     """An audit as HTML: style and plots are inside, nothing is loaded."""
-    plots = {"scores": plot_scores(audit.scores), "widths": plot_widths(audit.widths)}
+    plots = {"scores": plot_scores(audit.scores), "widths": plot_widths(audit.widths, audit.coverage.limit)}
     if audit.position is not None:
         plots["examination"] = plot_examination(audit.position.curve)
     if audit.log is not None and any(day is not None for day, *_ in audit.log.days):

@@ -7,7 +7,6 @@ import numpy as np
 
 from gradus.insight.drawing import PALETTE, as_svg, canvas
 from gradus.judgments.audit.bias import CurvePoint
-from gradus.judgments.audit.coverage import WIDE
 
 
 def plot_scores(counts: Sequence[int]) -> str:
@@ -16,10 +15,10 @@ def plot_scores(counts: Sequence[int]) -> str:
     return _histogram(counts, colors, "scores", "score", "Distribution of the scores")
 
 
-def plot_widths(counts: Sequence[int]) -> str:
-    """A histogram of the widths of intervals; those that say too little are in the colour of loss."""
+def plot_widths(counts: Sequence[int], limit: float) -> str:
+    """A histogram of the widths of intervals; those beyond the limit say too little, in the colour of loss."""
     starts = np.arange(len(counts)) / len(counts)
-    colors = [PALETTE["loss" if start >= WIDE else "system"] for start in starts]
+    colors = [PALETTE["loss" if start >= limit else "system"] for start in starts]
     return _histogram(
         counts, colors, "widths", "width of the interval", "Distribution of the intervals' widths"
     )

@@ -97,7 +97,9 @@ def write_fused(
         if name == "log" and window is not None:
             judges = np.isfinite(fused.calibrated[kept, column])
             for end, moment in zip(("start", "end"), window, strict=True):
-                evidence[f"window_{end}"] = np.where(judges, np.datetime64(moment, "s"), np.datetime64("NaT", "s"))
+                evidence[f"window_{end}"] = np.where(
+                    judges, np.datetime64(moment, "s"), np.datetime64("NaT", "s")
+                )
     write_judgments(path, judgments, evidence=evidence)
     return int((~kept).sum())
 

@@ -10,7 +10,7 @@ from gradus.judgments.fusion import Fused
 from gradus.judgments.scores import Floats
 
 WIDE = 0.5
-"""A pair whose interval is wider than this has too little evidence to say."""
+"""A pair whose interval is wider than this has too little evidence to say; see `limit_of`."""
 BINS = 20
 """Bins of a histogram, from 0 to 1."""
 _BANDS = (("head", 0.5), ("torso", 0.9), ("tail", 1.0))
@@ -31,7 +31,8 @@ class Coverage:
         per_query_low: Judgments of a query: the 10 % quantile of the queries that have any.
         per_query: The median.
         per_query_high: The 90 % quantile.
-        wide: Share of the pairs whose interval is wider than `WIDE`.
+        limit: Width beyond which an interval says too little, as `limit_of` has it.
+        wide: Share of the pairs whose interval is wider than that.
     """
 
     pairs: int
@@ -42,6 +43,7 @@ class Coverage:
     per_query_low: float
     per_query: float
     per_query_high: float
+    limit: float
     wide: float
 
 
@@ -56,7 +58,7 @@ class Band:
         pairs: Their judged pairs.
         impressions: Their impressions.
         width: Mean width of their intervals; NaN without pairs.
-        wide: Share of their pairs whose interval is wider than `WIDE`; NaN likewise.
+        wide: Share of their pairs whose interval is wider than the limit of all; NaN likewise.
     """
 
     name: str
@@ -92,6 +94,18 @@ class Source:
     becomes: tuple[float, ...]
 
 
+def limit_of(score: Floats) -> float:
+    """The width beyond which an interval says too little: `WIDE`, or what all scores span where that is less.
+
+    Where a purchase counts 1 and a click a quarter, scores of clicks hardly exceed a quarter, and an interval from 0 to a
+    quarter leaves such a pair any place among them.
+
+    Args:
+        score: (p,) scores of all pairs.
+    """
+    return min(WIDE, float(np.ptp(score))) if len(score) else WIDE
+
+
 def find_coverage(fused: Fused, width: Floats, catalogue: int) -> Coverage:
     """Count what is judged.
 
@@ -103,9 +117,10 @@ def find_coverage(fused: Fused, width: Floats, catalogue: int) -> Coverage:
     per_query = np.unique(fused.query, return_counts=True)[1]
     low, middle, high = np.quantile(per_query, (0.1, 0.5, 0.9)).tolist() if len(fused) else [float("nan")] * 3
     judged = len(np.unique(fused.document))
+    limit = limit_of(fused.score)
     return Coverage(
         len(fused), len(per_query), judged, catalogue, judged / max(catalogue, 1), low, middle, high,
-        _mean(width > WIDE),
+        limit, _mean(width > limit),
     )  # fmt: skip
 
 
@@ -117,7 +132,7 @@ def find_bands(fused: Fused, width: Floats, shown: Shown) -> tuple[Band, ...]:
         width: (p,) widths of their intervals.
         shown: The log's pairs.
     """
-    queries = np.unique(fused.query)
+    queries, limit = np.unique(fused.query), limit_of(fused.score)
     impressions = np.bincount(fused.query[shown.judged], shown.impressions, len(fused.queries))[queries]
     order = np.argsort(-impressions, kind="stable")
     before = np.r_[0, np.cumsum(impressions[order])]
@@ -135,7 +150,7 @@ def find_bands(fused: Fused, width: Floats, shown: Shown) -> tuple[Band, ...]:
             int((of_pair == place).sum()),
             float(impressions[band == place].sum()),
             _mean(width[of_pair == place]),
-            _mean(width[of_pair == place] > WIDE),
+            _mean(width[of_pair == place] > limit),
         )
         for place, name in enumerate(names)
     )
