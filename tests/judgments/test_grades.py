@@ -73,6 +73,7 @@ def test_a_repeated_grade_counts_once_and_two_different_are_refused(tmp_path):
     ("text", "grades", "message"),
     [
         ("query,doc_id,grad\nbolt,d1,1\n", {}, r"no column 'grade' \(grades\.grade.*did you mean 'grad'"),
+        ("query,doc_id,a,b\nbolt,d1,1,2\n", {}, r"no column 'grade'.*it has query, doc_id, a, b; .*grades\.raters"),
         ("query,doc_id,a\nbolt,d1,1\n", {"raters": ["a", "b"]}, r"no column 'b' \(grades\.raters"),
         ("query,doc_id,a\nbolt,d1,1\n", {"scale": ["bad", "good"]}, r"no column 'grade' \(grades\.grade"),
         (LONG + "bolt,d1,good,ann\n", {}, r"row 1, .*'good' is not a finite.*worst to best in grades\.scale"),

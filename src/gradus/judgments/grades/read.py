@@ -45,7 +45,7 @@ def read_grades(settings: Settings, query_form: Callable[[str], str] = normalise
         rater_names = np.repeat(np.array(names.raters, object), len(columns))
         cells, where = np.concatenate(given), np.repeat(np.array(names.raters, object), len(columns))
     else:
-        cells, row = _cells(columns, names.grade, names, "grades.grade"), np.arange(len(columns))
+        cells, row = _only_cells(columns, names), np.arange(len(columns))
         raters = columns.texts(names.rater)
         rater_names = np.full(len(columns), "", object) if raters is None else raters
         rater_names = np.array([name or _LONE_RATER for name in rater_names], object)
@@ -73,6 +73,16 @@ def _cells(columns: Columns, name: str, names: GradesSettings, key: str) -> NDAr
         known = ", ".join(columns.arrow.column_names)
         raise JudgmentsError(f"{columns.path} has no column {name!r} ({key} in gradus.toml); it has {known}")
     return texts
+
+
+def _only_cells(columns: Columns, names: GradesSettings) -> NDArray[np.object_]:
+    """(p,) the column of grades of a file that has one."""
+    try:
+        return _cells(columns, names.grade, names, "grades.grade")
+    except JudgmentsError as error:
+        if names.grade in columns:
+            raise
+        raise JudgmentsError(f"{error}; where each rater has a column, list those in grades.raters") from None
 
 
 def _on_scale(
