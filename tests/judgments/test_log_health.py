@@ -73,6 +73,14 @@ def test_one_session_too_large(tmp_path: Path) -> None:
     assert findings(tmp_path, rows)["one session too large"].numbers == {"impressions": 1200, "of": 1200}
 
 
+def test_only_times_that_there_are_are_named(tmp_path: Path) -> None:
+    rows = sound_rows()
+    rows[0] |= {"time": NOW + timedelta(days=1)}
+    rows[5:7] = [row | {"time": None} for row in rows[5:7]]
+    text = findings(tmp_path, rows)["unusable times"].text
+    assert text == "impressions whose time cannot be used are rejected: 2 without one, 1 in the future"
+
+
 def test_the_worst_comes_first(tmp_path: Path) -> None:
     found = findings(tmp_path, [row for row in sound_rows() if row["click"]], page=1)
     order = ["error", "warning", "note"]

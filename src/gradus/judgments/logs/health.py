@@ -282,12 +282,13 @@ def _people(counts: Mapping[str, int], facts: Mapping[str, int]) -> Iterator[Fin
 
 def _times(facts: Mapping[str, int]) -> Iterator[Finding]:
     bad = {name: facts[name] for name in ("untimed", "early", "future")}
+    how = {"untimed": "without one", "early": f"before {EARLIEST.year}", "future": "in the future"}
     if any(bad.values()):
+        counted = ", ".join(f"{bad[name]:,} {words}" for name, words in how.items() if bad[name])
         yield Finding(
             "unusable times",
             "warning",
-            f"{bad['untimed']:,} impressions have no readable time, {bad['early']:,} one before "
-            f"{EARLIEST.year}, {bad['future']:,} one in the future; they are rejected",
+            f"impressions whose time cannot be used are rejected: {counted}",
             "set the clocks of the machines that log, and write times as ISO 8601 in UTC",
             bad,
         )
