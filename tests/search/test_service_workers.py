@@ -127,6 +127,28 @@ def test_a_killed_worker_is_replaced_and_a_killed_supervisor_ends_them_all(tmp_p
 
 
 @pytest.mark.slow
+def test_a_worker_that_stands_still_is_killed_and_replaced(tmp_path: Path) -> None:
+    make_shop(tmp_path)
+    with running(tmp_path, "--service.workers", "2", "--service.seconds", "2") as (process, url):
+        customers = Customers(url, 4)
+        with customers.at_work():
+            customers.more()
+            before = workers_of(process)
+            victim = max(before)
+            os.kill(victim, signal.SIGSTOP)
+            until(lambda: victim not in workers_of(process))
+            until(lambda: len(served(url)) == 2)
+            customers.more()
+            assert set(customers.statuses) == {200}
+            assert customers.broken <= 4  # none but the connections that it held
+            assert before - {victim} <= workers_of(process)  # who answers is left alone
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+        said = process.stderr.read() if process.stderr else ""
+    assert f"(process {victim}) has not answered for" in said
+
+
+@pytest.mark.slow
 def test_a_swap_reaches_every_worker_and_no_request_is_lost(tmp_path: Path) -> None:
     make_shop(tmp_path)
     with running(tmp_path, "--service.workers", "2") as (process, url):

@@ -43,6 +43,9 @@ are several times what a search takes, and show in the slowest answers."""
 _BACKLOG = 2048
 """Connections that the system holds until the service takes them."""
 
+_PATIENCE = 3
+"""A worker that answers nothing for so many times what a request may take is killed, and another one started."""
+
 _PRELOAD = ("gradus.workflow.serving", "gradus.search.service.app", "uvicorn")
 """What workers import; they share the memory of it."""
 
@@ -171,7 +174,8 @@ def serve(
         del engines, engine
         listening.listen(_BACKLOG)
         work = partial(_work, settings, model, tuple(against))
-        Workers(work, service.workers, listening, _PRELOAD, service.drain, lambda: told(url)).run()
+        silence = _PATIENCE * service.seconds
+        Workers(work, service.workers, listening, _PRELOAD, service.drain, silence, lambda: told(url)).run()
     finally:
         listening.close()
 

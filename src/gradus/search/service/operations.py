@@ -118,7 +118,10 @@ def _handlers(service: Service) -> dict[str, Any]:
     async def metrics(_: object) -> Any:
         return service.metrics.families()
 
-    return {"lead": lead, "swap": follow, "metrics": metrics}
+    async def there(_: object) -> None:
+        """That this is run says it all."""
+
+    return {"lead": lead, "swap": follow, "metrics": metrics, "there": there}
 
 
 async def _swap(service: Service, name: str | None) -> tuple[str, int]:

@@ -31,6 +31,12 @@ _PAUSES = (1.0, 30.0)
 _LAST = 5.0
 """Seconds beyond those for draining after which a worker is killed."""
 
+_CHECKS = 4
+"""How often workers are asked whether they are there, in the time after which a silent one is killed."""
+
+_THERE = "there"
+"""The number of that question; each worker has one of them to answer at a time."""
+
 Work = Callable[[socket.socket, int, Connection], None]
 """What a worker does until SIGTERM: it answers on a socket, in a slot, and hears its supervisor on a wire."""
 
@@ -44,6 +50,8 @@ class _Worker:
     wire: Connection
     ready: bool = False
     deaf: bool = False
+    asked: float | None = None
+    """When it was asked whether it is there; `None` once it has answered."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,7 @@ class _Relayed:
 class Workers:
     """A supervisor of workers. For the main thread, since it hears signals.
 
-    A worker that ends is replaced. SIGHUP has one of them swap, and tell the others; SIGTERM and SIGINT have all
+    A worker that ends is replaced; so is one whose event loop stands still, which is killed. SIGHUP has one of them swap, and tell the others; SIGTERM and SIGINT have all
     finish what is under way, and end.
 
     Args:
@@ -66,6 +74,7 @@ class Workers:
         listening: Where they take connections; closed in the end.
         preload: Modules that are imported once for all.
         drain: Seconds that they may take to end.
+        silence: Seconds without an answer after which one is killed.
         told: Called when all are ready for the first time.
     """
 
@@ -76,11 +85,13 @@ class Workers:
         listening: socket.socket,
         preload: Sequence[str],
         drain: float,
+        silence: float,
         told: Callable[[], None],
     ) -> None:
         self._work, self._count, self._listening = work, count, listening
-        self._drain, self._told = drain, told
+        self._drain, self._silence, self._told = drain, silence, told
         self._began = False
+        self._next_check = time.monotonic()
         self._workers: dict[int, _Worker] = {}
         self._pauses: dict[int, float] = {}
         self._due: dict[int, float] = dict.fromkeys(range(count), 0.0)
@@ -108,9 +119,12 @@ class Workers:
         for slot in [slot for slot, at in self._due.items() if at <= now]:
             del self._due[slot]
             self._start(slot)
+        if self._next_check <= now:
+            self._next_check = now + self._silence / _CHECKS
+            self._check(now)
         wires: dict[Any, _Worker] = {w.wire: w for w in self._workers.values() if not w.deaf}
         ends: dict[Any, _Worker] = {w.process.sentinel: w for w in self._workers.values()}
-        patience = min(self._due.values()) - now if self._due else None
+        patience = min([self._next_check, *self._due.values()]) - now
         happened = wait([heard, *wires, *ends], patience)
         for source in happened:
             if source in wires:
@@ -132,6 +146,20 @@ class Workers:
         theirs.close()  # so that its end is noticed here
         self._workers[slot] = _Worker(slot, process, ours)
 
+    def _check(self, now: float) -> None:
+        """Ask workers whether they are there, and kill those that have not answered for too long."""
+        for worker in self._workers.values():
+            if worker.asked is None:
+                if worker.ready:
+                    worker.asked = now
+                    _send(worker, Question(_THERE, "there"))
+            elif now - worker.asked >= self._silence and not worker.wire.poll():
+                _LOG.error(
+                    "worker %d (process %d) has not answered for %.3g s and is killed",
+                    *(worker.slot, worker.process.pid, now - worker.asked),
+                )
+                worker.process.kill()
+
     def _read(self, worker: _Worker) -> None:
         try:
             message = worker.wire.recv()
@@ -151,6 +179,8 @@ class Workers:
                 # One that is not ready yet reads it when it is, and so misses no swap.
                 _send(other, message)
             self._complete()
+        elif isinstance(message, Answer) and message.number == _THERE:
+            worker.asked = None
         elif isinstance(message, Answer) and message.number in self._relayed:
             relayed = self._relayed[message.number]
             relayed.waiting.discard(worker)
