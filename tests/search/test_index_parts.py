@@ -271,6 +271,7 @@ def test_over_http(tmp_path: Path) -> None:
     query = engine.ask("red nut", document_weights={"title": 0.0, "kind": 0.0})
     right = engine.find_all(engine.embed([query]), [Wanted.of(query, 20)])[0]
     with served(app) as raw, Client(HOME, transport=Through(raw)) as client:
+        assert {"title", "kind"} <= set(raw.get("/catalog").json()["document_weights"])
         found = raw.post("/search", json=asked).json()
         assert [(hit["doc_id"], hit["score"]) for hit in found["hits"]] == [
             (hit.doc_id, pytest.approx(hit.score, abs=1e-5)) for hit in right

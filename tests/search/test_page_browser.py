@@ -24,7 +24,7 @@ from playwright.sync_api import Browser, Page
 from gradus.catalog.samples import write_drawings
 from gradus.catalog.text import has_kana
 from gradus.search.client import Client
-from gradus.search.engine import Engine
+from gradus.search.engine import Engine, Wanted
 from gradus.search.service.app import create_app
 from gradus.search.service.feedback import UbiLog
 from gradus.search.service.keys import Keys, add_key, read_keys
@@ -300,6 +300,45 @@ def test_filters_count_bound_and_share(at: Site, visit: Callable[..., Page]) -> 
     shows(other, best(at.model, at.model.ask(QUERY)))
     other.go_back()
     until(other, "document.querySelector('#filters-count').textContent === '2'")
+
+
+def test_fields_of_documents_are_weighed(
+    at: Site, shop: Settings, visit: Callable[..., Page], tmp_path: Path
+) -> None:
+    plain = visit(f"{at.url}/?q={QUERY}")
+    shown(plain)
+    assert plain.is_hidden("#weigh")  # its index keeps no field apart
+    with site(shop.with_values({"index.per_field": True}), tmp_path / "log") as apart:
+        trained = best(apart.model, apart.model.ask(QUERY))
+        weights = {"image": 8.0, "title_en": 1 / 8}
+        asked = apart.model.ask(QUERY, document_weights=weights)
+        wanted = [
+            hit.doc_id for hit in apart.model.find_all(apart.model.embed([asked]), [Wanted.of(asked, 24)])[0]
+        ]
+        assert wanted != trained
+        page = visit(f"{apart.url}/?q={QUERY}&w.no-such-field=2")
+        shows(page, trained)
+        page.click("#weigh summary")
+        for name, key in (("image", "End"), ("title_en", "Home")):
+            page.focus(f"[data-field={name}] input")
+            searched(page, lambda key=key: page.keyboard.press(key))
+        shows(page, wanted)
+        assert {name: float(value) for name, (value,) in parameters(page).items() if name != "q"} == {
+            f"w.{name}": factor for name, factor in weights.items()
+        }
+        is_clean(page)
+        # A shared link brings the weights back, and the explanation knows of them.
+        other = visit(page.url)
+        shows(other, wanted)
+        assert other.inner_text("#weigh-count") == "2"
+        other.click("#grid .card:first-child .foot button:last-child")
+        other.wait_for_selector("dialog.document .why")
+        with Client(apart.url) as client:
+            told = client.explain(wanted[0], QUERY, document_weights=weights)
+        assert other.inner_text("dialog tfoot .number") == f"{told.score:.3f}".replace("-", "−")
+        page.click("#as-trained")
+        shows(page, trained)
+        assert "w.image" not in parameters(page)
 
 
 def test_nothing_found_offers_a_way_out(at: Site, visit: Callable[..., Page]) -> None:

@@ -251,6 +251,7 @@ def test_the_catalogue_says_what_there_is(raw: httpx.Client, engines: tuple[Engi
     assert (fields["size"]["low"], fields["size"]["high"]) == (0.0, 35.0)
     assert fields["kind"]["values"] == 4
     assert fields["kind"]["weight"] == 0 < fields["title"]["weight"] < 1
+    assert said["document_weights"] == []
     assert [field["name"] for field in said["query_fields"]] == ["query", "shown"]
     assert said["sample"][0]["fields"]["picture"].startswith("/documents/red%2Fbolt%200/image")
     assert len(said["sample"]) == 20

@@ -9,6 +9,7 @@ import { clearCards, focusCard, move, showCards, showGhosts, showSample } from "
 import { ask, session } from "./service.js";
 import { begin, clearNotice, showProblem } from "./shell.js";
 import { address, empty, MOST, PAGE, read, weights } from "./state.js";
+import { showWeighing } from "./weighing.js";
 import { language, number, t } from "./words.js";
 
 /** @typedef {import("./service.js").Catalog} Catalog */
@@ -47,8 +48,13 @@ function query() {
   if (state.version) asked.version = state.version;
   const fields = state.like ? catalog.fields : catalog.query_fields;
   if (slides()) asked.weights = weights(fields, state.mix);
+  if (Object.keys(weighed()).length) asked.document_weights = weighed();
   return asked;
 }
+
+/** Factors on documents' fields, of those that can be weighed: a shared link may name others. */
+const weighed = () =>
+  Object.fromEntries(Object.entries(state.weigh).filter(([name]) => catalog.document_weights.includes(name)));
 
 /** The whole request. */
 const request = () => ({ ...query(), k: state.k, filters: state.filters, facets: counted(catalog), session_id: session });
@@ -140,6 +146,7 @@ function showAsked() {
   at("picture").hidden = !picture;
   at("mix").hidden = !slides();
   at("mix-range").value = state.mix;
+  showWeighing(catalog.document_weights, weighed(), (weigh) => change({ weigh }, { step: false, wait: TYPING_MS }));
   const like = at("like");
   like.hidden = !state.like;
   if (!state.like) like.replaceChildren();
@@ -182,6 +189,7 @@ function showFound(ms) {
   }
   at("more").hidden = hits.length < state.k || state.k >= MOST;
   at("filters").hidden = false;
+  at("weigh").hidden = catalog.document_weights.length < 2;
   showFilters(catalog, facets, state.filters, (filters) => change({ filters }));
 }
 
@@ -191,6 +199,7 @@ function showStart() {
   setBusy(false);
   clearNotice();
   at("filters").hidden = true;
+  at("weigh").hidden = true;
   at("more").hidden = true;
   at("columns").classList.add("start");
   at("status").textContent = t("start");

@@ -8,7 +8,7 @@ import { known, t } from "./words.js";
 /** @typedef {{query_id: string, version: string, hits: Hit[], facets: Record<string, Record<string, number>>}} Found */
 /** @typedef {{name: string, type: "text" | "image" | "category" | "number", weight: number, low?: number, high?: number, values?: number}} Field */
 /** @typedef {{version: string, name: string}} Version */
-/** @typedef {{documents: number, versions: Version[], query_fields: Field[], fields: Field[], sample: {doc_id: string, fields: Fields}[], examples: string[], scale: (number | string)[], recording: boolean}} Catalog */
+/** @typedef {{documents: number, versions: Version[], query_fields: Field[], fields: Field[], document_weights: string[], sample: {doc_id: string, fields: Fields}[], examples: string[], scale: (number | string)[], recording: boolean}} Catalog */
 /** @typedef {{kind: "field" | "evidence" | "prior" | "exact terms" | "BM25", field: string | null}} Part */
 /** @typedef {{doc_id: string, score: number, contributions: {query: Part, document: Part, score: number}[], marked: Record<string, [string, boolean][]>}} Explanation */
 

@@ -1,7 +1,7 @@
 // What is searched for, as the address says it: a link brings back all but an uploaded picture.
 
 /** @typedef {string[] | {low?: number, high?: number}} Condition */
-/** @typedef {{text: string, like: string, mix: number, filters: Record<string, Condition>, k: number, open: string, version: string}} State */
+/** @typedef {{text: string, like: string, mix: number, filters: Record<string, Condition>, weigh: Record<string, number>, k: number, open: string, version: string}} State */
 
 export const PAGE = 24;
 
@@ -9,7 +9,7 @@ export const PAGE = 24;
 export const MOST = 200;
 
 /** Nothing searched for. @returns {State} */
-export const empty = () => ({ text: "", like: "", mix: 50, filters: {}, k: PAGE, open: "", version: "" });
+export const empty = () => ({ text: "", like: "", mix: 50, filters: {}, weigh: {}, k: PAGE, open: "", version: "" });
 
 /**
  * @param {string} search The part of the address from `?` on.
@@ -25,6 +25,7 @@ export function read(search) {
   state.mix = Math.min(100, Math.max(0, Number(given.get("mix") ?? 50) || 0));
   state.k = Math.min(MOST, Math.max(PAGE, Math.round(Number(given.get("k"))) || PAGE));
   for (const [name, value] of given) {
+    if (name.startsWith("w.") && Number(value) > 0) state.weigh[name.slice(2)] = Number(value);
     if (!name.startsWith("f.")) continue;
     const field = name.slice(2);
     const bounds = /^(-?[\d.]*)\.\.(-?[\d.]*)$/.exec(value);
@@ -54,6 +55,7 @@ export function address(state) {
     if (Array.isArray(condition)) for (const value of condition) said.append(`f.${name}`, value);
     else said.set(`f.${name}`, `${condition.low ?? ""}..${condition.high ?? ""}`);
   }
+  for (const [name, factor] of Object.entries(state.weigh)) said.set(`w.${name}`, String(factor));
   if (state.k !== PAGE) said.set("k", String(state.k));
   if (state.open) said.set("open", state.open);
   if (state.version) said.set("version", state.version);

@@ -36,7 +36,7 @@ def add_catalog(app: FastAPI, service: Service) -> None:
         """The fields, the versions, and some documents and queries to begin with."""
         with service.live.use() as version:
             engine = version.engine
-            documents = engine.documents
+            documents, parts = engine.documents, engine.index.schema.parts
             log = service.log
             return JSONResponse(
                 {
@@ -46,6 +46,7 @@ def add_catalog(app: FastAPI, service: Service) -> None:
                     ],
                     "query_fields": _fields(engine, "query"),
                     "fields": await version.run(lambda: _fields(engine, "document")),
+                    "document_weights": [] if parts is None else list(parts.weights),
                     "sample": [
                         {
                             "doc_id": doc_id,

@@ -209,6 +209,10 @@ class CatalogModel(BaseModel):
     versions: list[VersionModel] = Field(description="Those in memory, the current one first.")
     query_fields: list[FieldModel]
     fields: list[FieldModel] = Field(description="Of the documents.")
+    document_weights: list[str] = Field(
+        description="Those of them that `document_weights` of a search may name; empty where the index does not keep "
+        "the vectors of single fields."
+    )
     sample: list[DocumentModel] = Field(description="Some documents.")
     examples: list[str] = Field(description="Some queries.")
     scale: list[float | str] = Field(description="Grades of experts, from worst to best.")
