@@ -22,6 +22,7 @@ from gradus.insight.verdict import Pipeline, Verdict, decide
 from gradus.settings import CostSettings, DecisionSettings, SlaSettings
 
 IN_USE, ALONE, WORDS_ONLY = "old + trees@100", "new", "words"
+FEWER = "new + trees@20"
 COST, SLA = CostSettings(currency="EUR"), SlaSettings(p95_ms=100)
 
 
@@ -82,6 +83,21 @@ def verdict(loss: float = 0.0) -> Verdict:
         SLA,
         labels,
     )
+
+
+def fewer() -> dict[str, Any]:
+    """What differs where re-ranking of 20 documents is the verdict: it loses nothing, one stage a tenth."""
+    rng = np.random.default_rng(0)
+    used = rng.beta(3, 1.5, 400)
+    noise = rng.normal(0, 0.02, 400)
+    noise -= noise.mean()
+    candidates = [Pipeline(ALONE, 0, 0.9 * used, 8.0), Pipeline(FEWER, 20, used + noise, 16.0)]
+    decision = DecisionSettings(margin=0.02)
+    given = decide(candidates, Pipeline(IN_USE, 100, used, 40.0), decision, SLA)
+    known = {"rerank_throughput": Measured(0.5), "fewer_rerank_throughput": Measured(2)}
+    inputs = cost_inputs(COST, SLA, known, fewer=True)
+    bars = tornado(inputs, "fewer_saving")
+    return {"verdict": given, "money": Money(inputs, cost_of(inputs), spread_costs(inputs, 500), bars)}
 
 
 def money() -> Money:

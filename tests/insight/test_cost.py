@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gradus.errors import EvaluationError
-from gradus.insight.cost import HOURS_A_MONTH, LINES, Input, cost_of, costs
+from gradus.insight.cost import FEWER, FEWER_LINES, HOURS_A_MONTH, LINES, Input, cost_of, costs
 
 SMALL = {
     "load": 100.0,
@@ -76,6 +76,43 @@ def test_every_line_of_a_small_shop_by_hand() -> None:
     found = costs(SMALL)
     for name, value in by_hand.items():
         assert float(found[name]) == pytest.approx(value, rel=1e-12), name
+
+
+def test_every_line_of_re_ranking_fewer_by_hand() -> None:
+    # Its re-ranker is four times as fast, its first stage that of the one stage but for an hour more of training.
+    fewer = {FEWER: 30.0, "fewer_rerank_throughput": 100.0, "fewer_first_training_hours": 4.0}
+    by_hand = {
+        "fewer_first_needed": 3,
+        "fewer_first_replicas": 3 + 1,
+        # 100 / (100 · .5) = 2, and .99² = .9801 < .999.
+        "fewer_rerank_needed": 2,
+        "fewer_rerank_replicas": 2 + 1,
+        "fewer_available": (0.99**4 + 4 * 0.99**3 * 0.01) * (0.99**3 + 3 * 0.99**2 * 0.01),
+        "fewer_serving": 4 * 0.2 * 730.5,
+        "fewer_refreshing": (4 + 2) * 2 * 4,
+        "fewer_upkeep": 4 * 50,
+        "fewer_rerank_serving": 3 * 1 * 730.5,
+        "fewer_rerank_refreshing": 1 * 2 * 4,
+        "fewer_rerank_upkeep": 20 * 50,
+        "fewer_rerank_month": 2191.5 + 8 + 1000,
+        "fewer_month": 584.4 + 48 + 500 + 200 + 3199.5,
+        "fewer_switching": 30 * 50,
+        "fewer_total": 24 * 4531.9 + 1500,
+        # Two stages cost 8,906.90 a month.
+        "fewer_saving_month": 4375,
+        "fewer_saving": 24 * 4375 - 1500,
+        "fewer_payback": 1500 / 4375,
+        "fewer_roi": (24 * 4375 - 1500) / 1500,
+    }
+    assert list(by_hand) == [line.name for line in FEWER_LINES]
+    found, before = costs(SMALL | fewer), costs(SMALL)
+    for name, value in by_hand.items():
+        assert float(found[name]) == pytest.approx(value, rel=1e-12), name
+    assert {name: found[name] for name in before} == before
+    # What nobody knows of it is as in use: nothing but the switch is gained, and that is a loss.
+    known = costs(SMALL | {FEWER: 30.0})
+    assert float(known["fewer_saving"]) == -30 * 50
+    assert math.isinf(known["fewer_payback"])
 
 
 def test_a_first_stage_of_its_own_changes_two_stages_only() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gradus.errors import MissingExtraError
-from gradus.insight.cost import LINES, Input, cost_of, costs
+from gradus.insight.cost import LINES, Input, cost_of, costs, lines_of
 from gradus.insight.cost_inputs import Measured, cost_inputs
 from gradus.insight.cost_sheet import formulas, write_cost_csv, write_cost_xlsx
 from gradus.insight.cost_words import LABELS
@@ -19,6 +19,12 @@ from gradus.settings import CostSettings, SlaSettings
 
 INPUTS = cost_inputs(
     CostSettings(), SlaSettings(queries_per_second=333), {"two_throughput": Measured(150, 140, 160)}
+)
+FEWER = cost_inputs(
+    CostSettings(),
+    SlaSettings(queries_per_second=333),
+    {"fewer_rerank_throughput": Measured(70, 60, 80)},
+    fewer=True,
 )
 SHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
@@ -45,10 +51,13 @@ def evaluate(formula: str, cells: dict[str, float]) -> float:
         {"switch_hours": 0.0},
     ],
 )
-def test_formulas_compute_what_the_model_computes(changes: dict[str, float]) -> None:
-    values = {name: entry.value for name, entry in INPUTS.items()} | changes
+@pytest.mark.parametrize("inputs", [INPUTS, FEWER], ids=["one stage", "fewer"])
+def test_formulas_compute_what_the_model_computes(
+    inputs: dict[str, Input], changes: dict[str, float]
+) -> None:
+    values = {name: entry.value for name, entry in inputs.items()} | changes
     cells = dict(values)
-    for name, formula in formulas(INPUTS).items():
+    for name, formula in formulas(inputs).items():
         cells[name] = evaluate(formula, cells)
     for name, value in costs(values).items():
         assert cells[name] == pytest.approx(float(value), rel=1e-12), name
@@ -59,6 +68,9 @@ def test_formulas_read_as_people_write_them() -> None:
     assert texts["one_needed"] == "ROUNDUP(load/(one_throughput*utilisation)-1E-09,0)"
     assert texts["two_needed"] == "ROUNDUP(load/(two_throughput*utilisation)-1E-09,0)"
     assert texts["two_refreshing"] == "(one_training_hours+one_embedding_hours)*training_price*refreshes"
+    assert formulas(FEWER)["fewer_rerank_needed"] == (
+        "ROUNDUP(load/(fewer_rerank_throughput*utilisation)-1E-09,0)"
+    )
     assert texts["payback"] == 'IF(saving_month>0,switching/saving_month,"∞")'
 
 
@@ -77,25 +89,28 @@ def cells_of(book: zipfile.ZipFile, sheet: int) -> dict[str, tuple[str | None, s
     return found
 
 
+@pytest.mark.parametrize("inputs", [INPUTS, FEWER], ids=["one stage", "fewer"])
 @pytest.mark.parametrize("language", ["en", "ja"])
-def test_the_workbook_holds_live_formulas_over_named_cells(tmp_path: Path, language: str) -> None:
+def test_the_workbook_holds_live_formulas_over_named_cells(
+    tmp_path: Path, language: str, inputs: dict[str, Input]
+) -> None:
     pytest.importorskip("xlsxwriter")
-    path = tmp_path / "cost.xlsx"
-    write_cost_xlsx(INPUTS, path, "EUR", language)  # type: ignore[arg-type]
+    path, made = tmp_path / "cost.xlsx", lines_of(inputs)
+    write_cost_xlsx(inputs, path, "EUR", language)  # type: ignore[arg-type]
     with zipfile.ZipFile(path) as book:
         names = {
             name.attrib["name"]: (name.text or "").replace("$", "").replace("'", "").split("!")[1]
             for name in ET.fromstring(book.read("xl/workbook.xml")).iter(f"{SHEET}definedName")  # noqa: S314
         }
         entries, lines = cells_of(book, 1), cells_of(book, 2)
-    assert set(names) == set(INPUTS) | {line.name for line in LINES}
-    for name, entry in INPUTS.items():
+    assert set(names) == set(inputs) | {line.name for line in made}
+    for name, entry in inputs.items():
         row = names[name].removeprefix("B")
         assert float(entries[f"B{row}"][1] or "nan") == entry.value
         assert entries[f"A{row}"][1] == LABELS[language][name]  # type: ignore[index]
         assert entries[f"G{row}"][1] == name
-    model, texts = cost_of(INPUTS), formulas(INPUTS)
-    for line in LINES:
+    model, texts = cost_of(inputs), formulas(inputs)
+    for line in made:
         formula, cached = lines[names[line.name]]
         assert formula == texts[line.name]
         assert float(cached or "nan") == pytest.approx(model[line.name])
@@ -128,7 +143,7 @@ def test_the_csv_holds_inputs_values_and_formulas(tmp_path: Path) -> None:
 
 
 def test_every_source_and_unit_is_said_in_japanese(tmp_path: Path) -> None:
-    write_cost_csv(cost_inputs(CostSettings(), SlaSettings()), tmp_path / "cost.csv", "円", "ja")
+    write_cost_csv(cost_inputs(CostSettings(), SlaSettings(), fewer=True), tmp_path / "cost.csv", "円", "ja")
     with (tmp_path / "cost.csv").open(encoding="utf-8-sig", newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["下限"]]
     assert all(re.search("[ぁ-んァ-ン一-龥]", row["出所"]) for row in rows)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from proof import ALONE, IN_USE, NOISE, SLA, WORDS_ONLY, bare, bench, proof, verdict
+from proof import ALONE, IN_USE, NOISE, SLA, WORDS_ONLY, bare, bench, fewer, proof, verdict
 from test_poc_words import NAMES
 from test_report import Page
 from two_systems import CELL, METRIC
@@ -119,6 +119,33 @@ def test_the_tiles_are_those_of_the_verdict() -> None:
     # Where two stages are better by more than the margin, that is said with the segment.
     assert "traffic = tail" in page_of(poc).text
     assert "Nowhere are the two stages" in page_of(proof()).text
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_re_ranking_fewer_has_costs_of_its_own(language: str) -> None:
+    poc = proof(**fewer())
+    assert poc.verdict is not None
+    assert poc.money is not None
+    assert (poc.verdict.overall.action, poc.verdict.overall.depth) == ("fewer", 20)
+    html, w, values = render_poc(poc, language), WORDS[language], poc.money.values  # type: ignore[arg-type]
+    tiles = re.findall(
+        r'<section class="tile (\w*)">\s*<h2>(.*?)</h2>.*?<strong>(.*?)</strong>', html, flags=re.DOTALL
+    )
+    expected = [w[f"tile_{name}_fewer"].format(depth=20) for name in ("quality", "latency", "saving")]
+    assert [heading for _, heading, _ in tiles[:3]] == expected
+    assert tiles[1][2] == "16"
+    # 10 / (.5 · .5) = 40 instances and one to spare re-rank 100 documents, 10 and one re-rank 20.
+    assert values["rerank_replicas"] - values["fewer_rerank_replicas"] == 30
+    assert values["fewer_saving"] == pytest.approx(36 * 30 * 0.2 * 730.5 - 40 * 80)
+    assert tiles[2][2] == show_money(values["fewer_saving"])
+    assert w["cost_if"] not in html  # it is what the verdict saves
+    months = [show_money(values[f"{of}_month"]) for of in ("one", "fewer", "two")]
+    columns = re.findall(r'<tr class="sum">.*?</tr>', html, flags=re.DOTALL)[0]
+    assert re.findall(r'<td class="number">(.*?)</td>', columns) == months
+    assert f'<th scope="col" class="number">{w["cost_fewer"].format(depth=20)}</th>' in html
+    # What makes re-ranking of fewer documents slow moves its saving alone.
+    assert "fewer_switch_hours" in [bar.name for bar in poc.money.bars]
+    assert "switch_hours" not in [bar.name for bar in poc.money.bars]
 
 
 def test_what_is_missing_is_said_with_how_to_add_it() -> None:

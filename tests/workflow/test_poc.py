@@ -22,11 +22,12 @@ from gradus.insight.bench import Bench, Costs, PipelineResult
 from gradus.insight.cadence import Plan, Refresh
 from gradus.insight.cadence_result import Age, Cadence
 from gradus.insight.latency import Latency
+from gradus.insight.verdict import Pipeline, Verdict, decide
 from gradus.settings import DecisionSettings, Settings, SlaSettings, read_settings
 from gradus.settings.pipelines import PipelineSettings
 from gradus.workflow import poc as module
 from gradus.workflow.poc import Asked, prove
-from gradus.workflow.poc_decision import contest, give_verdict, measured_costs, values_by_query
+from gradus.workflow.poc_decision import Sides, contest, give_verdict, measured_costs, values_by_query
 
 FIRST, GRADED = PipelineSettings("first", "a"), PipelineSettings("graded", "b")
 SHALLOW = PipelineSettings("graded + 20", "b", "lambdamart", 20)
@@ -156,6 +157,19 @@ def test_measured_costs_are_arithmetic() -> None:
         not {"one_training_hours", "one_embedding_hours"}
         & measured_costs(bench_of(in_use, theirs), in_use, theirs).keys()
     )
+    # One that re-ranks fewer documents has a first stage of its own.
+    declared = {"first": {"b": {}}}
+    fewer = result(
+        "graded + 20", {"name": "graded + 20", "reranker": "lambdamart", "depth": 20, **declared}, 80.0,
+        training_seconds=3600.0, fitting_seconds=900.0,
+    )  # fmt: skip
+    more = measured_costs(bench_of(first, in_use, alone, fewer), in_use, alone, fewer)
+    assert {name: more[name] for name in found} == found
+    assert more["fewer_first_throughput"].value == 400
+    # 1 / (1 / 80 − 1 / 100) = 400 queries a second of a core that re-ranks 20 documents.
+    assert more["fewer_rerank_throughput"].value == pytest.approx(1600)
+    assert more["fewer_first_training_hours"].value == 1
+    assert more["fewer_rerank_training_hours"].value == 0.25
     # Without the first stage alone, the re-ranker's share cannot be told.
     assert "rerank_throughput" not in measured_costs(bench_of(in_use, alone), in_use, alone)
 
@@ -290,3 +304,20 @@ def test_a_verdict_that_cannot_be_given_is_a_gap(shop: Path, monkeypatch: pytest
     gaps = {gap.part: gap.reason for gap in poc.gaps}
     assert gaps["verdict"] == "no split in common"
     assert {"cost", "examples", "kpi"} <= gaps.keys()
+
+
+def test_a_verdict_for_fewer_documents_is_what_is_counted(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fewer(sides: Sides, *_: object) -> Verdict:
+        used = np.random.default_rng(0).uniform(0.5, 1, 150)
+        in_use, (alone, *_) = sides
+        candidates = [Pipeline(alone.name, 0, 0.5 * used), Pipeline(alone.name, 5, used)]
+        return decide(candidates, Pipeline(in_use.name, 10, used), DecisionSettings(), SlaSettings())
+
+    monkeypatch.setattr(module, "give_verdict", fewer)
+    money = prove(shop / "pipelines.toml", shop / "poc").poc.money
+    assert money is not None
+    assert money.inputs["fewer_rerank_training_hours"].source == "measured"
+    assert {"fewer_saving", "fewer_payback"} <= money.values.keys() & money.spreads.keys()
+    assert "fewer_switch_hours" in [bar.name for bar in money.bars]

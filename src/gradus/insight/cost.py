@@ -1,11 +1,11 @@
-"""What one stage and two stages cost: totals, saving, pay-back time and return.
+"""What one stage, two stages, and re-ranking of fewer documents cost: totals, saving, pay-back time and return.
 
 The model is a list of lines, each a formula of `insight.formula` over what stands above it: the same lines are
 evaluated with numbers, with arrays of drawn inputs (`cost_range`) and with cell names (`cost_sheet`).
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from gradus.errors import EvaluationError
@@ -21,6 +21,21 @@ TWINS = {
     "two_upkeep_hours": "one_upkeep_hours",
 }
 """Inputs of the first of two stages that are those of the one stage, doubt included, unless they are given."""
+
+FEWER_TWINS = {
+    "fewer_first_throughput": "one_throughput",
+    "fewer_first_training_hours": "one_training_hours",
+    "fewer_first_embedding_hours": "one_embedding_hours",
+    "fewer_first_upkeep_hours": "one_upkeep_hours",
+    "fewer_rerank_throughput": "rerank_throughput",
+    "fewer_rerank_training_hours": "rerank_training_hours",
+    "fewer_rerank_upkeep_hours": "rerank_upkeep_hours",
+}
+"""The same of a pipeline that re-ranks fewer documents: its first stage is that of the one stage, and its re-ranker no
+faster than the one in use, unless they are given."""
+
+FEWER = "fewer_switch_hours"
+"""The input by which the model also has a pipeline that re-ranks fewer documents."""
 
 
 @dataclass(frozen=True)
@@ -151,6 +166,75 @@ and so do the saving over all months and the return on the switch (`roi`: saving
 switch is free). Stages run on instances of their own, one after the other: a search needs both.
 """
 
+FEWER_LINES: tuple[Line, ...] = (
+    Line("fewer_first_needed", "instances", lambda v: _needed(v, "fewer_first")),
+    Line("fewer_first_replicas", "instances", lambda v: _replicas(v, "fewer_first")),
+    Line("fewer_rerank_needed", "instances", lambda v: _needed(v, "fewer_rerank")),
+    Line("fewer_rerank_replicas", "instances", lambda v: _replicas(v, "fewer_rerank")),
+    Line("fewer_available", "share", lambda v: _available(v, "fewer_first") * _available(v, "fewer_rerank")),
+    Line(
+        "fewer_serving",
+        "money per month",
+        lambda v: v["fewer_first_replicas"] * v["instance_price"] * HOURS_A_MONTH,
+    ),
+    Line("fewer_refreshing", "money per month", lambda v: _refreshing(v, "fewer_first")),
+    Line("fewer_upkeep", "money per month", lambda v: v["fewer_first_upkeep_hours"] * v["person_price"]),
+    Line(
+        "fewer_rerank_serving",
+        "money per month",
+        lambda v: v["fewer_rerank_replicas"] * v["rerank_price"] * HOURS_A_MONTH,
+    ),
+    Line(
+        "fewer_rerank_refreshing",
+        "money per month",
+        lambda v: v["fewer_rerank_training_hours"] * v["training_price"] * v["refreshes"],
+    ),
+    Line(
+        "fewer_rerank_upkeep",
+        "money per month",
+        lambda v: v["fewer_rerank_upkeep_hours"] * v["person_price"],
+    ),
+    Line(
+        "fewer_rerank_month",
+        "money per month",
+        lambda v: v["fewer_rerank_serving"] + v["fewer_rerank_refreshing"] + v["fewer_rerank_upkeep"],
+    ),
+    Line(
+        "fewer_month",
+        "money per month",
+        lambda v: (
+            v["fewer_serving"]
+            + v["fewer_refreshing"]
+            + v["labelling"]
+            + v["fewer_upkeep"]
+            + v["fewer_rerank_month"]
+        ),
+    ),
+    Line("fewer_switching", "money", lambda v: v["fewer_switch_hours"] * v["person_price"]),
+    Line("fewer_total", "money", lambda v: v["fewer_month"] * v["months"] + v["fewer_switching"]),
+    Line("fewer_saving_month", "money per month", lambda v: v["two_month"] - v["fewer_month"]),
+    Line("fewer_saving", "money", lambda v: v["two_total"] - v["fewer_total"]),
+    Line("fewer_payback", "months", lambda v: divide(v["fewer_switching"], v["fewer_saving_month"])),
+    Line("fewer_roi", "share", lambda v: divide(v["fewer_saving"], v["fewer_switching"])),
+)
+"""A pipeline that re-ranks fewer documents, as a third beside them: `fewer_` is its first stage and, from
+`fewer_month` on, both; `fewer_rerank_` is its re-ranker's part. Its saving is against the two stages in use."""
+
+
+def lines_of(inputs: Iterable[str]) -> tuple[Line, ...]:
+    """The lines of the model that these inputs, by name, make."""
+    return LINES + FEWER_LINES if FEWER in inputs else LINES
+
+
+def twins_of(inputs: Iterable[str]) -> dict[str, str]:
+    """Inputs of those lines that need not be given → those that stand for them."""
+    return TWINS | FEWER_TWINS if FEWER in inputs else TWINS
+
+
+def decided(values: Iterable[str]) -> str:
+    """How the names of the lines begin that a decision is about: of re-ranking fewer where that is there."""
+    return "fewer_" if "fewer_saving" in values else ""
+
 
 def costs(inputs: Mapping[str, Value]) -> dict[str, Value]:
     """Every line of the model, by name.
@@ -158,10 +242,11 @@ def costs(inputs: Mapping[str, Value]) -> dict[str, Value]:
     Args:
         inputs: Input → number, array of numbers (all of one length), or `Formula`.
     """
-    values: dict[str, Value] = {twin: inputs[of] for twin, of in TWINS.items()} | dict(inputs)
-    for line in LINES:
+    values: dict[str, Value] = {twin: inputs[of] for twin, of in twins_of(inputs).items()} | dict(inputs)
+    lines = lines_of(inputs)
+    for line in lines:
         values[line.name] = line.formula(values)
-    return {line.name: values[line.name] for line in LINES}
+    return {line.name: values[line.name] for line in lines}
 
 
 def cost_of(inputs: Mapping[str, Input]) -> dict[str, float]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gradus.errors import EvaluationError, SettingsError
-from gradus.insight.cost import TWINS, Input
+from gradus.insight.cost import FEWER, FEWER_TWINS, TWINS, Input
 from gradus.settings import CostSettings, SlaSettings
 
 
@@ -60,12 +60,18 @@ _SOURCES = {
         "cost.rerank_upkeep_hours", "hours per month", 0.3, 2, "a day and a half a month"
     ),
     "switch_hours": _Source("cost.switch_hours", "hours", 0.5, 2.5, "a month of one engineer"),
+    FEWER: _Source("cost.fewer_switch_hours", "hours", 0.2, 2.5, "a week of one engineer"),
 }
-_DIVISORS = ("freshness_days", "utilisation", "one_throughput", "rerank_throughput", "two_throughput")
+_TWINS = TWINS | FEWER_TWINS
+_DIVISORS = ("freshness_days", "utilisation", *(n for n in (*_SOURCES, *_TWINS) if n.endswith("throughput")))
 
 
 def cost_inputs(
-    cost: CostSettings, sla: SlaSettings, measured: Mapping[str, Measured] | None = None
+    cost: CostSettings,
+    sla: SlaSettings,
+    measured: Mapping[str, Measured] | None = None,
+    *,
+    fewer: bool = False,
 ) -> dict[str, Input]:
     """The model's inputs: what was measured, then what `gradus.toml` says, then defaults.
 
@@ -79,6 +85,8 @@ def cost_inputs(
             instance; see `throughput_of_reranking`), `one_training_hours`, `two_training_hours`,
             `rerank_training_hours`, `one_embedding_hours`, `two_embedding_hours`, … What is not given for the
             first of two stages is as for the one stage.
+        fewer: Whether a pipeline that re-ranks fewer documents stands beside them; its inputs begin with
+            `fewer_first_` and `fewer_rerank_`.
 
     Raises:
         EvaluationError: A measured figure that the model does not know, or an interval without its value inside.
@@ -87,18 +95,20 @@ def cost_inputs(
     """
     figures = dict(measured or {})
     for name in figures:
-        if name not in _SOURCES and name not in TWINS:
-            known = ", ".join([*_SOURCES, *TWINS])
+        if name not in _SOURCES and name not in _TWINS:
+            known = ", ".join([*_SOURCES, *_TWINS])
             raise EvaluationError(f"the cost model has no input {name!r}; it has {known}")
     _check_ranges(cost)
     inputs = {name: _from_settings(source, cost, sla) for name, source in _SOURCES.items()}
+    if not fewer:
+        del inputs[FEWER]
     for name, figure in figures.items():
         low = figure.value if figure.low is None else figure.low
         high = figure.value if figure.high is None else figure.high
-        inputs[name] = Input(figure.value, low, high, _SOURCES[TWINS.get(name, name)].unit, "measured")
+        inputs[name] = Input(figure.value, low, high, _SOURCES[_TWINS.get(name, name)].unit, "measured")
     for name in _DIVISORS:
         if name in inputs and inputs[name].low == 0:
-            setting = _SOURCES[TWINS.get(name, name)].setting
+            setting = _SOURCES[_TWINS.get(name, name)].setting
             raise SettingsError(f"the cost model divides by {setting}, whose low value must be above 0")
     return inputs
 

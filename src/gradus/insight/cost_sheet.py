@@ -8,7 +8,7 @@ from typing import Any
 
 from gradus.errors import MissingExtraError
 from gradus.files import atomic_file
-from gradus.insight.cost import LINES, TWINS, Input, cost_of
+from gradus.insight.cost import Input, cost_of, lines_of, twins_of
 from gradus.insight.cost_words import LABELS, show_source, show_unit
 from gradus.insight.formula import NEVER, Formula, Value, write
 from gradus.insight.verdict_words import Language
@@ -22,10 +22,10 @@ _SHEETS: dict[Language, tuple[str, str]] = {"en": ("Inputs", "Costs"), "ja": ("å
 
 def formulas(inputs: Mapping[str, Input]) -> dict[str, str]:
     """Line of the model â†’ its formula over the names of inputs and of lines above, without the leading =."""
-    cells: dict[str, Value] = {twin: Formula(of) for twin, of in TWINS.items()}
+    cells: dict[str, Value] = {twin: Formula(of) for twin, of in twins_of(inputs).items()}
     cells |= {name: Formula(name) for name in inputs}
     texts = {}
-    for line in LINES:
+    for line in lines_of(inputs):
         texts[line.name] = write(line.formula(cells), 3)
         cells[line.name] = Formula(line.name)
     return texts
@@ -75,7 +75,7 @@ def write_cost_xlsx(
             book.define_name(name, f"='{sheet_of_inputs}'!$B${row + 1}")
         sheet = book.add_worksheet(sheet_of_costs)
         _start(sheet, _HEADS[language][1], bold, (52, 18, 20, 24))
-        for row, line in enumerate(LINES, 1):
+        for row, line in enumerate(lines_of(inputs), 1):
             form = numbers.get(line.unit.split(" ")[0], plain)
             sheet.write_string(row, 0, labels[line.name])
             sheet.write_formula(row, 1, f"={texts[line.name]}", form, _finite(values[line.name]))
@@ -100,7 +100,7 @@ def write_cost_csv(inputs: Mapping[str, Input], path: Path, currency: str, langu
         for name, entry in inputs.items():
             unit, source = show_unit(entry.unit, currency, language), show_source(entry.source, language)
             rows.writerow((labels[name], entry.value, entry.low, entry.high, unit, source, name))
-        for line in LINES:
+        for line in lines_of(inputs):
             unit = show_unit(line.unit, currency, language)
             rows.writerow(
                 (labels[line.name], _finite(values[line.name]), "", "", unit, texts[line.name], line.name)

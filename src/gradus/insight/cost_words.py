@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 
+from gradus.insight.cost import decided
 from gradus.insight.cost_range import Spread
 from gradus.insight.page import signs
 from gradus.insight.verdict_words import Language, show_percent
@@ -62,6 +63,33 @@ LABELS: dict[Language, dict[str, str]] = {
         "saving": "Saving in all, switch paid",
         "payback": "Pay-back time of the switch",
         "roi": "Return on the switch",
+        "fewer_first_throughput": "Throughput of an instance, first stage before fewer",
+        "fewer_first_training_hours": "Training at a refresh, first stage before fewer",
+        "fewer_first_embedding_hours": "Embedding at a refresh, first stage before fewer",
+        "fewer_first_upkeep_hours": "Upkeep, first stage before fewer",
+        "fewer_rerank_throughput": "Throughput of an instance, re-ranker of fewer",
+        "fewer_rerank_training_hours": "Training at a refresh, re-ranker of fewer",
+        "fewer_rerank_upkeep_hours": "Upkeep, re-ranker of fewer",
+        "fewer_switch_hours": "Work of the switch to re-ranking fewer, once",
+        "fewer_first_needed": "Instances that carry the load, first stage before fewer",
+        "fewer_first_replicas": "Instances with a spare, first stage before fewer",
+        "fewer_rerank_needed": "Instances that carry the load, re-ranker of fewer",
+        "fewer_rerank_replicas": "Instances with a spare, re-ranker of fewer",
+        "fewer_available": "Availability reached, re-ranking fewer",
+        "fewer_serving": "Serving, first stage before fewer",
+        "fewer_refreshing": "Refreshing, first stage before fewer",
+        "fewer_upkeep": "Upkeep by people, first stage before fewer",
+        "fewer_rerank_serving": "Serving, re-ranker of fewer",
+        "fewer_rerank_refreshing": "Refreshing, re-ranker of fewer",
+        "fewer_rerank_upkeep": "Upkeep by people, re-ranker of fewer",
+        "fewer_rerank_month": "Re-ranker of fewer",
+        "fewer_month": "Re-ranking fewer",
+        "fewer_switching": "Switch to re-ranking fewer, once",
+        "fewer_total": "Re-ranking fewer in all, switch included",
+        "fewer_saving_month": "Saving a month by re-ranking fewer",
+        "fewer_saving": "Saving in all by re-ranking fewer, switch paid",
+        "fewer_payback": "Pay-back time of re-ranking fewer",
+        "fewer_roi": "Return on the switch to re-ranking fewer",
     },
     "ja": {
         "load": "最も混む時間帯の検索数",
@@ -117,6 +145,33 @@ LABELS: dict[Language, dict[str, str]] = {
         "saving": "節約の合計(移行後)",
         "payback": "移行費用の回収期間",
         "roi": "移行の投資利益率",
+        "fewer_first_throughput": "1台の処理能力(件数を減らす構成の一段目)",
+        "fewer_first_training_hours": "更新ごとの学習(件数を減らす構成の一段目)",
+        "fewer_first_embedding_hours": "更新ごとの埋め込み(件数を減らす構成の一段目)",
+        "fewer_first_upkeep_hours": "保守(件数を減らす構成の一段目)",
+        "fewer_rerank_throughput": "1台の処理能力(件数を減らしたリランカー)",
+        "fewer_rerank_training_hours": "更新ごとの学習(件数を減らしたリランカー)",
+        "fewer_rerank_upkeep_hours": "保守(件数を減らしたリランカー)",
+        "fewer_switch_hours": "件数を減らす構成への移行作業(一度だけ)",
+        "fewer_first_needed": "負荷に必要な台数(件数を減らす構成の一段目)",
+        "fewer_first_replicas": "予備を含む台数(件数を減らす構成の一段目)",
+        "fewer_rerank_needed": "負荷に必要な台数(件数を減らしたリランカー)",
+        "fewer_rerank_replicas": "予備を含む台数(件数を減らしたリランカー)",
+        "fewer_available": "達成される稼働率(件数を減らす構成)",
+        "fewer_serving": "配信(件数を減らす構成の一段目)",
+        "fewer_refreshing": "更新(件数を減らす構成の一段目)",
+        "fewer_upkeep": "保守の人件費(件数を減らす構成の一段目)",
+        "fewer_rerank_serving": "配信(件数を減らしたリランカー)",
+        "fewer_rerank_refreshing": "更新(件数を減らしたリランカー)",
+        "fewer_rerank_upkeep": "保守の人件費(件数を減らしたリランカー)",
+        "fewer_rerank_month": "件数を減らしたリランカー",
+        "fewer_month": "リランクの件数を減らす構成",
+        "fewer_switching": "件数を減らす構成への移行(一度だけ)",
+        "fewer_total": "件数を減らす構成の合計(移行を含む)",
+        "fewer_saving_month": "件数を減らした場合の1か月の節約",
+        "fewer_saving": "件数を減らした場合の節約の合計(移行後)",
+        "fewer_payback": "件数を減らす移行の回収期間",
+        "fewer_roi": "件数を減らす移行の投資利益率",
     },
 }
 """Language → input or line of the model → what a person reads."""
@@ -146,35 +201,40 @@ _SOURCES_JA = {
     "default: two days a month": "既定値:月2日",
     "default: a day and a half a month": "既定値:月1日半",
     "default: a month of one engineer": "既定値:エンジニア1人の1か月",
+    "default: a week of one engineer": "既定値:エンジニア1人の1週間",
 }
 
 TEMPLATES: dict[Language, dict[str, str]] = {
     "en": {
         "month": "A month costs about {one} {currency} with one stage and {two} {currency} with two, of which "
         "{share} is the re-ranker's part.",
-        "saving": "Over {months} months one stage saves {saving} {currency} (90 % of the draws: {low} to {high}), the "
+        "month_fewer": "With fewer documents re-ranked, it costs about {fewer} {currency}.",
+        "saving": "Over {months} months {what} saves {saving} {currency} (90 % of the draws: {low} to {high}), the "
         "switch paid; it saves anything at all in {positive} of the draws.",
-        "loss": "Over {months} months one stage costs {saving} {currency} more (90 % of the draws: {low} to {high}), the "
+        "loss": "Over {months} months {what} costs {saving} {currency} more (90 % of the draws: {low} to {high}), the "
         "switch paid; it saves anything at all in {positive} of the draws.",
         "payback": "The switch pays back after {payback} months (90 % of the draws: {low} to {high}).",
-        "never": "The switch does not pay back: one stage is not cheaper by the month.",
+        "never": "The switch does not pay back: {what} is not cheaper by the month.",
         "availability": "With one spare instance per stage, the availability of {pipeline} reaches {reached}, less than the {asked} asked for.",
         "one": "one stage",
         "two": "two stages",
+        "fewer": "re-ranking fewer documents",
         "unbounded": "never",
     },
     "ja": {
         "month": "1か月の費用は、一段構成で約{one} {currency}、二段構成で約{two} {currency}です。"
         "二段構成の{share}がリランカーの分です。",
-        "saving": "{months}か月で、一段構成は移行費用を差し引いて{saving} {currency}の節約になります"
+        "month_fewer": "リランクの件数を減らす構成では約{fewer} {currency}です。",
+        "saving": "{months}か月で、{what}は移行費用を差し引いて{saving} {currency}の節約になります"
         "(試行の90%:{low}〜{high})。節約になるのは試行の{positive}です。",
-        "loss": "{months}か月で、一段構成は移行費用を含めて{saving} {currency}高くつきます"
+        "loss": "{months}か月で、{what}は移行費用を含めて{saving} {currency}高くつきます"
         "(試行の90%:{low}〜{high})。節約になるのは試行の{positive}です。",
         "payback": "移行費用は{payback}か月で回収できます(試行の90%:{low}〜{high})。",
-        "never": "一段構成のほうが月額で安くならないため、移行費用は回収できません。",
+        "never": "{what}のほうが月額で安くならないため、移行費用は回収できません。",
         "availability": "予備が各段1台では、{pipeline}の稼働率は{reached}で、求める{asked}に届きません。",
         "one": "一段構成",
         "two": "二段構成",
+        "fewer": "リランクの件数を減らす構成",
         "unbounded": "回収不能",
     },
 }
@@ -189,7 +249,9 @@ def cost_sentences(
     currency: str,
     language: Language = "en",
 ) -> list[str]:
-    """What the cost model says: both monthly totals, the saving, the pay-back time, an availability missed.
+    """What the cost model says: monthly totals, the saving, the pay-back time, an availability missed.
+
+    The saving is that of one stage, or of re-ranking fewer documents where the model has that.
 
     Args:
         values: Every line at the most likely inputs, as `cost_of` gives them.
@@ -199,10 +261,12 @@ def cost_sentences(
         currency: Name of the currency.
         language: English or Japanese.
     """
-    words, saving, payback = TEMPLATES[language], spreads["saving"], spreads["payback"]
+    words, of = TEMPLATES[language], decided(values)
+    what = words["fewer" if of else "one"]
+    saving, payback = spreads[f"{of}saving"], spreads[f"{of}payback"]
     # Where two stages cost nothing, so does the re-ranker.
     share = values["rerank_share"] if math.isfinite(values["rerank_share"]) else 0.0
-    total, ends = values["saving"], [show_money(saving.low), show_money(saving.high)]
+    total, ends = values[f"{of}saving"], [show_money(saving.low), show_money(saving.high)]
     if total < 0:
         ends = [show_money(-saving.high), show_money(-saving.low)]
     said = [
@@ -211,24 +275,29 @@ def cost_sentences(
             two=show_money(values["two_month"]),
             currency=currency,
             share=show_percent(share, language),
-        ),
+        )
+    ]
+    if of:
+        said.append(words["month_fewer"].format(fewer=show_money(values["fewer_month"]), currency=currency))
+    said.append(
         words["loss" if total < 0 else "saving"].format(
+            what=what,
             months=f"{months:g}",
             saving=show_money(abs(total)),
             currency=currency,
             low=ends[0],
             high=ends[1],
             positive=show_percent(saving.positive, language),
-        ),
-    ]
-    if math.isinf(values["payback"]):
-        said.append(words["never"])
+        )
+    )
+    if math.isinf(values[f"{of}payback"]):
+        said.append(words["never"].format(what=what))
     else:
         low, high = (
             f"{v:.1f}" if math.isfinite(v) else words["unbounded"] for v in (payback.low, payback.high)
         )
-        said.append(words["payback"].format(payback=f"{values['payback']:.1f}", low=low, high=high))
-    for pipeline in ("one", "two"):
+        said.append(words["payback"].format(payback=f"{values[f'{of}payback']:.1f}", low=low, high=high))
+    for pipeline in ("one", *(["fewer"] if of else []), "two"):
         reached = values[f"{pipeline}_available"]
         if reached < availability:
             said.append(

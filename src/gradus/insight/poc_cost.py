@@ -4,7 +4,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from gradus.insight.cost import decided
 from gradus.insight.cost_words import LABELS, cost_sentences, show_money, show_source, show_unit
+from gradus.insight.page import show_count
 from gradus.insight.poc import Poc
 from gradus.insight.poc_scale import place
 from gradus.insight.poc_words import WORDS
@@ -13,57 +15,62 @@ from gradus.insight.verdict_words import Language, show_percent
 _BARS = 10
 """Most bars of the tornado plot."""
 
+_ITEMS = (
+    "serving",
+    "rerank_serving",
+    "refreshing",
+    "rerank_refreshing",
+    "labelling",
+    "upkeep",
+    "rerank_upkeep",
+)
+"""What a month's costs are made of."""
+
 
 def cost_view(poc: Poc, language: Language) -> dict[str, Any]:
     """Sentences, a table and stacked bars of a month, figures of the whole time, the tornado plot, all inputs."""
     money, w = poc.money, WORDS[language]
     assert money is not None  # noqa: S101 - narrows the type
     v, currency = money.values, poc.cost.currency
-    lines: list[tuple[str, str | None, str | None]] = [
-        ("cost_serving", "one_serving", "two_serving"),
-        ("cost_rerank_serving", None, "rerank_serving"),
-        ("cost_refreshing", "one_refreshing", "two_refreshing"),
-        ("cost_rerank_refreshing", None, "rerank_refreshing"),
-        ("cost_labelling", "labelling", "labelling"),
-        ("cost_upkeep", "one_upkeep", "two_upkeep"),
-        ("cost_rerank_upkeep", None, "rerank_upkeep"),
-        ("cost_all", "one_month", "two_month"),
-    ]
-    top = max(v["one_month"], v["two_month"], 1e-9)
+    of = decided(v)
+    stages = ("one", *(["fewer"] if of else []), "two")
+    names = {stage: w[f"cost_{stage}"].format(depth=_depth(poc)) for stage in stages}
+    rows = [(w[f"cost_{item}"], [v.get(_line(item, stage)) for stage in stages]) for item in (*_ITEMS, "all")]
+    top = max(*(v[f"{stage}_month"] for stage in stages), 1e-9)
     stacks = [
         (
-            w[f"cost_{stage}"],
+            names[stage],
             show_money(v[f"{stage}_month"]),
             [
-                (w[name], show_money(v[line]), round(100 * v[line] / top, 2), number)
-                for number, (name, *of) in enumerate(lines[:-1])
-                if (line := of[stage == "two"])
+                (name, show_money(amount), round(100 * amount / top, 2), number)
+                for number, (name, amounts) in enumerate(rows[:-1])
+                if (amount := amounts[column]) is not None
             ],
         )
-        for stage in ("one", "two")
+        for column, stage in enumerate(stages)
     ]
-    spreads = money.spreads
+    saving, payback, roi = (money.spreads[f"{of}{line}"] for line in ("saving", "payback", "roi"))
     figures = [
         (
             w["cost_saving"].format(currency=currency),
-            show_money(v["saving"]),
-            [show_money(e) for e in (spreads["saving"].low, spreads["saving"].high)],
+            show_money(v[f"{of}saving"]),
+            [show_money(e) for e in (saving.low, saving.high)],
         ),
         (
             w["cost_payback"],
-            _months(v["payback"], w),
-            [_months(e, w) for e in (spreads["payback"].low, spreads["payback"].high)],
+            _months(v[f"{of}payback"], w),
+            [_months(e, w) for e in (payback.low, payback.high)],
         ),
-        (
-            w["cost_roi"],
-            _share(v["roi"], language),
-            [_share(e, language) for e in (spreads["roi"].low, spreads["roi"].high)],
-        ),
+        (w["cost_roi"], _share(v[f"{of}roi"], language), [_share(e, language) for e in (roi.low, roi.high)]),
     ]
     return {
-        "sentences": cost_sentences(v, spreads, poc.cost.months, poc.sla.availability, currency, language),
+        "sentences": cost_sentences(
+            v, money.spreads, poc.cost.months, poc.sla.availability, currency, language
+        ),
+        "columns": list(names.values()),
         "table": [
-            (w[name], *("–" if line is None else show_money(v[line]) for line in of)) for name, *of in lines
+            (name, ["–" if amount is None else show_money(amount) for amount in amounts])
+            for name, amounts in rows
         ],
         "stacks": stacks,
         "figures": figures,
@@ -80,10 +87,22 @@ def cost_view(poc: Poc, language: Language) -> dict[str, Any]:
     }
 
 
+def _line(item: str, stage: str) -> str:
+    """The line of the model that holds an item of a pipeline; one that it does not have, where there is none."""
+    if item == "all":
+        return f"{stage}_month"
+    return item if item == "labelling" or (stage, item[:6]) == ("two", "rerank") else f"{stage}_{item}"
+
+
+def _depth(poc: Poc) -> str:
+    """How many documents the verdict has re-ranked."""
+    return "" if poc.verdict is None else show_count(poc.verdict.overall.depth or 0)
+
+
 def _tornado(poc: Poc, language: Language) -> dict[str, Any]:
     money = poc.money
     assert money is not None  # noqa: S101 - narrows the type
-    centre = money.values["saving"]
+    centre = money.values[f"{decided(money.values)}saving"]
     # What moves the saving by less than a hundredth of what the leading input does could not be seen.
     bars = [bar for bar in money.bars[:_BARS] if not bar.swing < 0.01 * money.bars[0].swing]
     finite = [e for bar in bars for e in (bar.at_low, bar.at_high) if math.isfinite(e)]

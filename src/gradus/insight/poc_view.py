@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from gradus.evaluation.bootstrap import Interval
+from gradus.insight.cost import decided
 from gradus.insight.cost_words import show_money
 from gradus.insight.page import show_count, show_value, signs
 from gradus.insight.poc import CORES, Poc
@@ -78,40 +79,54 @@ def _tiles(poc: Poc, verdict: Verdict, language: Language) -> list[View]:
     return [
         _quality_tile(verdict, language),
         _latency_tile(verdict, language),
-        _saving_tile(poc, language),
+        _saving_tile(poc, verdict, language),
         _cadence_tile(poc, language),
     ]
 
 
+def _proposed(verdict: Verdict) -> Finding:
+    """What would take the place of the pipeline in use: re-ranking of fewer documents, or else the first stage alone."""
+    overall = verdict.overall
+    chosen = overall.at(overall.depth or 0) if overall.action == "fewer" else None
+    return chosen or overall.alone
+
+
+def _heading(tile: str, chosen: Finding, w: Mapping[str, str]) -> str:
+    return w[f"tile_{tile}_fewer" if chosen.depth else f"tile_{tile}"].format(depth=show_count(chosen.depth))
+
+
 def _quality_tile(verdict: Verdict, language: Language) -> View:
-    w, alone = WORDS[language], verdict.overall.alone
+    w, chosen = WORDS[language], _proposed(verdict)
     note = w["tile_quality_note"].format(
         metric=verdict.decision.metric,
         pipeline=verdict.reference.name,
-        low=show_change(alone.result.low, language),
-        high=show_change(alone.result.high, language),
+        low=show_change(chosen.result.low, language),
+        high=show_change(chosen.result.high, language),
     )
-    kind = {"holds": "better", "breaks": "worse", "open": ""}[alone.state]
-    known = math.isfinite(alone.result.relative)
-    return _tile(
-        w["tile_quality"], show_change(alone.result.relative, language) if known else "–", "", note, kind
-    )
+    kind = {"holds": "better", "breaks": "worse", "open": ""}[chosen.state]
+    known = math.isfinite(chosen.result.relative)
+    value = show_change(chosen.result.relative, language) if known else "–"
+    return _tile(_heading("quality", chosen, w), value, "", note, kind)
 
 
 def _latency_tile(verdict: Verdict, language: Language) -> View:
-    w, one, two = WORDS[language], verdict.overall.alone.p95_ms, verdict.reference.p95_ms
-    if one is None or two is None:
-        return _tile(w["tile_latency"], "–", "", w["tile_none"])
-    note = w["tile_latency_note"].format(ms=show_ms(two))
+    w, chosen, in_use = WORDS[language], _proposed(verdict), verdict.reference.p95_ms
+    heading = _heading("latency", chosen, w)
+    if chosen.p95_ms is None or in_use is None:
+        return _tile(heading, "–", "", w["tile_none"])
+    note = w["tile_latency_note"].format(ms=show_ms(in_use))
     unit = "ms" if language == "en" else "ミリ秒"
-    return _tile(w["tile_latency"], show_ms(one), unit, note, "better" if one < two else "worse")
+    kind = "better" if chosen.p95_ms < in_use else "worse"
+    return _tile(heading, show_ms(chosen.p95_ms), unit, note, kind)
 
 
-def _saving_tile(poc: Poc, language: Language) -> View:
+def _saving_tile(poc: Poc, verdict: Verdict, language: Language) -> View:
     w = WORDS[language]
+    heading = _heading("saving", _proposed(verdict), w)
     if poc.money is None:
-        return _tile(w["tile_saving"], "–", "", w["tile_none"])
-    spread = poc.money.spreads["saving"]
+        return _tile(heading, "–", "", w["tile_none"])
+    of = decided(poc.money.values)
+    spread = poc.money.spreads[f"{of}saving"]
     note = w["tile_saving_note"].format(
         currency=poc.cost.currency,
         months=f"{poc.cost.months:g}",
@@ -119,7 +134,7 @@ def _saving_tile(poc: Poc, language: Language) -> View:
         high=show_money(spread.high),
     )
     kind = "better" if spread.low > 0 else "worse" if spread.high < 0 else ""
-    return _tile(w["tile_saving"], show_money(poc.money.values["saving"]), "", note, kind)
+    return _tile(heading, show_money(poc.money.values[f"{of}saving"]), "", note, kind)
 
 
 def _cadence_tile(poc: Poc, language: Language) -> View:

@@ -101,5 +101,8 @@ class CostSettings(Section):
         12.0, "Person hours a month of keeping the re-ranker and its features.", minimum=0
     )
     switch_hours: float = setting(160.0, "Person hours, once, of changing from two stages to one.", minimum=0)
+    fewer_switch_hours: float = setting(
+        40.0, "Person hours, once, of changing to a pipeline that re-ranks fewer documents.", minimum=0
+    )
     low: Numbers = setting({}, "Setting of this section → its low value, in place of the usual range.")
     high: Numbers = setting({}, "Setting of this section → its high value.")

@@ -19,7 +19,7 @@ from gradus.files import atomic_file
 from gradus.insight.bench import Bench
 from gradus.insight.cadence_result import FILE as CADENCE
 from gradus.insight.cadence_result import Cadence, read_cadence, write_cadence
-from gradus.insight.cost import cost_of
+from gradus.insight.cost import cost_of, decided
 from gradus.insight.cost_inputs import cost_inputs
 from gradus.insight.cost_range import spread_costs, tornado
 from gradus.insight.cost_sheet import write_cost_csv, write_cost_xlsx
@@ -222,10 +222,15 @@ class _Maker:
         )
 
     def _money(self, verdict: Verdict) -> Money:
-        results = {result.name: result for result in self.bench.pipelines}
-        in_use, alone = results[verdict.reference.name], results[verdict.overall.alone.name]
-        inputs = cost_inputs(self.settings.cost, self.settings.sla, measured_costs(self.bench, in_use, alone))
-        return Money(inputs, cost_of(inputs), spread_costs(inputs, seed=self.bench.seed), tornado(inputs))
+        results, answer = {result.name: result for result in self.bench.pipelines}, verdict.overall
+        in_use, alone = results[verdict.reference.name], results[answer.alone.name]
+        chosen = answer.at(answer.depth or 0) if answer.action == "fewer" else None
+        fewer = None if chosen is None else results[chosen.name]
+        measured = measured_costs(self.bench, in_use, alone, fewer)
+        inputs = cost_inputs(self.settings.cost, self.settings.sla, measured, fewer=fewer is not None)
+        values = cost_of(inputs)
+        bars = tornado(inputs, f"{decided(values)}saving")
+        return Money(inputs, values, spread_costs(inputs, seed=self.bench.seed), bars)
 
     def _examples(self, verdict: Verdict, found: dict[str, Evaluation]) -> tuple[str, list[Example]]:
         """Lists of both, from the cell in which the first stage alone does worst against the pipeline in use."""

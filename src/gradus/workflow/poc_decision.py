@@ -151,33 +151,46 @@ def values_by_query(evaluation: Evaluation) -> tuple[list[str], dict[str, NDArra
     return list(row_of), values
 
 
-def measured_costs(bench: Bench, in_use: PipelineResult, alone: PipelineResult) -> dict[str, Measured]:
+def measured_costs(
+    bench: Bench, in_use: PipelineResult, alone: PipelineResult, fewer: PipelineResult | None = None
+) -> dict[str, Measured]:
     """What was measured of the inputs of the cost model.
 
     An instance answers what its cores do, by the processor time of a query; at the low end of the range a virtual core
     is half a core. Hours are those of the machine that measured.
 
     Args:
-        bench: The pipelines, measured; has the first stage of the pipeline in use, if that was measured alone.
+        bench: The pipelines, measured; has the first stages of those that re-rank, if they were measured alone.
         in_use: The pipeline in use.
         alone: The candidate without a re-ranker.
+        fewer: The one that re-ranks fewer documents, if the verdict is for it.
     """
-    found: dict[str, Measured] = {}
-    first = next((r for r in bench.pipelines if r.declaration == _alone(r, in_use)), None)
+    found = _of_refreshes("one", alone)
     if alone.latency is not None:
         found["one_throughput"] = _of_cores(alone.latency.per_core)
-    if first is not None and first.latency is not None and in_use.latency is not None:
-        found["two_throughput"] = _of_cores(first.latency.per_core)
-        if in_use.latency.per_core < first.latency.per_core:
-            both = throughput_of_reranking(in_use.latency.per_core, first.latency.per_core)
-            found["rerank_throughput"] = _of_cores(both)
-    for stage, result in (("one", alone), ("two", in_use)):
-        if result.costs.training_seconds is not None:
-            found[f"{stage}_training_hours"] = Measured(result.costs.training_seconds / 3600)
-        if result.costs.embedding_seconds is not None:
-            found[f"{stage}_embedding_hours"] = Measured(result.costs.embedding_seconds / 3600)
-    found["rerank_training_hours"] = Measured(in_use.costs.fitting_seconds / 3600)
+    found |= _of_two_stages(bench, in_use, "two", "rerank")
+    if fewer is not None:
+        found |= _of_two_stages(bench, fewer, "fewer_first", "fewer_rerank")
     return found
+
+
+def _of_two_stages(bench: Bench, result: PipelineResult, stage: str, reranker: str) -> dict[str, Measured]:
+    """The inputs of a pipeline that re-ranks, as the model calls its first stage and its re-ranker."""
+    found = _of_refreshes(stage, result)
+    first = next((r for r in bench.pipelines if r.declaration == _alone(r, result)), None)
+    if first is not None and first.latency is not None and result.latency is not None:
+        found[f"{stage}_throughput"] = _of_cores(first.latency.per_core)
+        if result.latency.per_core < first.latency.per_core:
+            both = throughput_of_reranking(result.latency.per_core, first.latency.per_core)
+            found[f"{reranker}_throughput"] = _of_cores(both)
+    found[f"{reranker}_training_hours"] = Measured(result.costs.fitting_seconds / 3600)
+    return found
+
+
+def _of_refreshes(stage: str, result: PipelineResult) -> dict[str, Measured]:
+    """Hours of training and embedding; what a given run took is not known."""
+    seconds = {"training": result.costs.training_seconds, "embedding": result.costs.embedding_seconds}
+    return {f"{stage}_{what}_hours": Measured(s / 3600) for what, s in seconds.items() if s is not None}
 
 
 def _alone(result: PipelineResult, in_use: PipelineResult) -> dict[str, object]:
