@@ -89,8 +89,8 @@ def test_bad_requests() -> None:
         tornado(INPUTS, "savings")
 
 
-def said(language: str, **changes: float) -> str:
-    inputs = cost_inputs(CostSettings(**changes), SlaSettings())  # type: ignore[arg-type]
+def said(language: str, fewer: bool = False, **changes: float) -> str:
+    inputs = cost_inputs(CostSettings(**changes), SlaSettings(), fewer=fewer)  # type: ignore[arg-type]
     values = {name: float(v) for name, v in costs({n: e.value for n, e in inputs.items()}).items()}
     spreads = spread_costs(inputs, 500)
     return " ".join(cost_sentences(values, spreads, 36, 0.999, "EUR", language))  # type: ignore[arg-type]
@@ -104,6 +104,16 @@ def test_sentences_say_saving_loss_and_what_never_pays() -> None:
     assert "costs 12,800 EUR more" in said("en", **cheap)
     assert "does not pay back" in said("en", **cheap)
     assert "12,800 EUR高く" in said("ja", **cheap)
+    # 12,800 at 0.52 a month: 24,000 months.
+    hardly = cheap | {"rerank_upkeep_hours": 0.0065}
+    assert "more than a century" in said("en", **hardly)
+    assert "100年以上" in said("ja", **hardly)
+    # Re-ranking fewer with nothing known of it saves nothing, and takes a week of 80 an hour.
+    for language, text in (
+        ("en", "re-ranking fewer documents costs 3,200 EUR more"),
+        ("ja", "3,200 EUR高く"),
+    ):
+        assert text in said(language, fewer=True)
     low = said("en", instance_availability=0.5)
     assert "availability of one stage reaches 75 %, less than the 99.9 % asked for" in low
 

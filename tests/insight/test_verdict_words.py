@@ -72,6 +72,13 @@ def test_headlines(alone: float, fewer: float, english: str, japanese: str) -> N
     assert headline(found.overall, found, "ja") == japanese
 
 
+def test_what_was_chosen_is_spoken_of_first() -> None:
+    said = sentences(verdict(-0.1, 0))
+    assert said[1].startswith("With re-ranking of 20 documents, ")
+    assert said[2].startswith("It is shown to lose less")
+    assert said[3].startswith("With the first stage alone, ")
+
+
 def test_an_open_verdict_says_how_many_queries_are_missing() -> None:
     found = verdict(-0.007, -0.1)
     missing = found.overall.alone.missing

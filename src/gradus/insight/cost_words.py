@@ -176,6 +176,9 @@ LABELS: dict[Language, dict[str, str]] = {
 }
 """Language → input or line of the model → what a person reads."""
 
+CENTURY = 1200
+"""Months beyond which nobody counts them."""
+
 _UNITS_JA = {
     "queries per second": "クエリ/秒",
     "share": "割合",
@@ -214,6 +217,7 @@ TEMPLATES: dict[Language, dict[str, str]] = {
         "loss": "Over {months} months {what} costs {saving} {currency} more (90 % of the draws: {low} to {high}), the "
         "switch paid; it saves anything at all in {positive} of the draws.",
         "payback": "The switch pays back after {payback} months (90 % of the draws: {low} to {high}).",
+        "late": "The switch takes more than a century to pay back.",
         "never": "The switch does not pay back: {what} is not cheaper by the month.",
         "availability": "With one spare instance per stage, the availability of {pipeline} reaches {reached}, less than the {asked} asked for.",
         "one": "one stage",
@@ -230,6 +234,7 @@ TEMPLATES: dict[Language, dict[str, str]] = {
         "loss": "{months}か月で、{what}は移行費用を含めて{saving} {currency}高くつきます"
         "(試行の90%:{low}〜{high})。節約になるのは試行の{positive}です。",
         "payback": "移行費用は{payback}か月で回収できます(試行の90%:{low}〜{high})。",
+        "late": "移行費用の回収には100年以上かかります。",
         "never": "{what}のほうが月額で安くならないため、移行費用は回収できません。",
         "availability": "予備が各段1台では、{pipeline}の稼働率は{reached}で、求める{asked}に届きません。",
         "one": "一段構成",
@@ -292,11 +297,13 @@ def cost_sentences(
     )
     if math.isinf(values[f"{of}payback"]):
         said.append(words["never"].format(what=what))
+    elif values[f"{of}payback"] > CENTURY:
+        said.append(words["late"])
     else:
-        low, high = (
-            f"{v:.1f}" if math.isfinite(v) else words["unbounded"] for v in (payback.low, payback.high)
+        likely, low, high = (
+            show_months(v, language) for v in (values[f"{of}payback"], payback.low, payback.high)
         )
-        said.append(words["payback"].format(payback=f"{values[f'{of}payback']:.1f}", low=low, high=high))
+        said.append(words["payback"].format(payback=likely, low=low, high=high))
     for pipeline in ("one", *(["fewer"] if of else []), "two"):
         reached = values[f"{pipeline}_available"]
         if reached < availability:
@@ -317,6 +324,13 @@ def show_money(amount: float) -> str:
     if abs(amount) < 1:
         return signs(f"{amount:.2f}")
     return signs(f"{float(f'{amount:.3g}'):,.0f}") if abs(amount) >= 100 else signs(f"{amount:.3g}")
+
+
+def show_months(months: float, language: Language = "en") -> str:
+    """A pay-back time in months, one decimal, up to a century."""
+    if not math.isfinite(months):
+        return TEMPLATES[language]["unbounded"]
+    return f"> {CENTURY:,}" if months > CENTURY else f"{months:,.1f}"
 
 
 def show_unit(unit: str, currency: str, language: Language = "en") -> str:

@@ -1,11 +1,10 @@
 """The costs of the proof of concept's page: a month of each, what the switch brings, and what that hangs on."""
 
 import math
-from collections.abc import Mapping
 from typing import Any
 
 from gradus.insight.cost import decided
-from gradus.insight.cost_words import LABELS, cost_sentences, show_money, show_source, show_unit
+from gradus.insight.cost_words import LABELS, cost_sentences, show_money, show_months, show_source, show_unit
 from gradus.insight.page import show_count
 from gradus.insight.poc import Poc
 from gradus.insight.poc_scale import place
@@ -58,8 +57,8 @@ def cost_view(poc: Poc, language: Language) -> dict[str, Any]:
         ),
         (
             w["cost_payback"],
-            _months(v[f"{of}payback"], w),
-            [_months(e, w) for e in (payback.low, payback.high)],
+            show_months(v[f"{of}payback"], language),
+            [show_months(e, language) for e in (payback.low, payback.high)],
         ),
         (w["cost_roi"], _share(v[f"{of}roi"], language), [_share(e, language) for e in (roi.low, roi.high)]),
     ]
@@ -129,10 +128,6 @@ def _tornado(poc: Poc, language: Language) -> dict[str, Any]:
         "centre": place(centre, low, high),
         "value": show_money(centre),
     }
-
-
-def _months(value: float, w: Mapping[str, str]) -> str:
-    return f"{value:,.1f}" if math.isfinite(value) else w["cost_never"]
 
 
 def _share(value: float, language: Language) -> str:

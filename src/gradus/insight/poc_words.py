@@ -119,7 +119,6 @@ WORDS: dict[Language, dict[str, str]] = {
         "cost_roi": "Return on the switch",
         "cost_likely": "Most likely",
         "cost_range": "90 % of the draws",
-        "cost_never": "never",
         "tornado_title": "What the saving hangs on",
         "tornado_note": "The saving over {months} months ({currency}) when one input alone takes its low and its high value. What "
         "leads is what to find out first.",
@@ -251,7 +250,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "machine": "Machine",
         "data": "Data",
         "seed": "Seed",
-        "pairs": "judged pairs",
+        "pairs": "Judged pairs",
         "asked": "What was asked for",
         "files": "Files and their SHA-256",
         "program": "For programs: report.json holds all numbers of this page, cost.xlsx or cost.csv the cost model.",
@@ -359,7 +358,6 @@ WORDS: dict[Language, dict[str, str]] = {
         "cost_roi": "移行の投資利益率",
         "cost_likely": "最も確からしい値",
         "cost_range": "試行の90%",
-        "cost_never": "回収不能",
         "tornado_title": "節約額を左右するもの",
         "tornado_note": "入力を一つだけ下限と上限に動かしたときの、{months}か月の節約額({currency})です。上にあるものから確かめる価値が"
         "あります。",

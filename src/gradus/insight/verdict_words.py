@@ -117,12 +117,13 @@ def _percent(number: str, language: Language) -> str:
 
 
 def _relevant(answer: Answer) -> list[Finding]:
-    """The first stage alone, the candidate that was chosen, and depths that are open where none was."""
-    return [
+    """The candidate that was chosen, the first stage alone, and depths that are open where none was chosen."""
+    relevant = [
         finding
         for finding in answer.findings
         if finding.depth in (0, answer.depth) or (answer.action == "keep" and finding.state == "open")
     ]
+    return sorted(relevant, key=lambda finding: finding.depth != answer.depth)
 
 
 def _evidence(answer: Answer, finding: Finding, verdict: Verdict, language: Language) -> list[str]:
