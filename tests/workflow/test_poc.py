@@ -200,6 +200,7 @@ def test_everything_is_written(shop: Path) -> None:
     assert {gap["part"] for gap in found["gaps"]} == {"cadence", "evidence", "noise"}
     assert (out / "report.html").read_text("utf-8").startswith("<!doctype html>")
     assert (out / "cost.xlsx").exists() or (out / "cost.csv").exists()
+    assert (out / "summary.png").read_bytes().startswith(b"\x89PNG")
     for path, digest in found["files"].items():
         assert re.fullmatch("[0-9a-f]{64}", digest)
         assert Path(path).is_file()
@@ -304,6 +305,15 @@ def test_a_verdict_that_cannot_be_given_is_a_gap(shop: Path, monkeypatch: pytest
     gaps = {gap.part: gap.reason for gap in poc.gaps}
     assert gaps["verdict"] == "no split in common"
     assert {"cost", "examples", "kpi"} <= gaps.keys()
+
+
+def test_without_a_font_for_japanese_there_is_no_sheet_and_a_gap(
+    shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("matplotlib.font_manager.get_font_names", lambda: ["DejaVu Sans"])
+    written = prove(shop / "pipelines.toml", shop / "poc", language="ja")
+    assert "summary.png" not in [path.name for path in written.files]
+    assert "fonts-noto-cjk" in {gap.part: gap.reason for gap in written.poc.gaps}["summary"]
 
 
 def test_a_verdict_for_fewer_documents_is_what_is_counted(

@@ -26,7 +26,10 @@ def poc(
     ],
     out: Annotated[
         Path,
-        typer.Option(metavar="FOLDER", help="Gets report.html, report.json, cost.xlsx, bench/ and cadence/."),
+        typer.Option(
+            metavar="FOLDER",
+            help="Gets report.html, report.json, summary.png, cost.xlsx, bench/ and cadence/.",
+        ),
     ] = Path("poc"),
     lang: Annotated[Lang, typer.Option(help="Language of the report.")] = Lang.EN,
     title: Annotated[

@@ -105,6 +105,7 @@ class Poc:
             "why": any("importance" in result.facts for result in self.bench.pipelines),
             "examples": self.examples,
             "kpi": self.links,
+            "summary": "summary" not in self.failures,
         }
         return [Gap(part, self.failures.get(part, "")) for part, found in there.items() if not found]
 

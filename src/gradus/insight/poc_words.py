@@ -240,9 +240,13 @@ WORDS: dict[Language, dict[str, str]] = {
         "gap_why": "No look into the re-ranker. Only LambdaMART tells which features it lives on.",
         "gap_examples": "No examples. They are those of the verdict’s two pipelines.",
         "gap_kpi": "No business figures. Give a table with a row per query, query_id and columns of numbers, with --kpi.",
+        "gap_summary": "No summary.png.",
         "limit_online": "People. All of this is measured offline; an A/B test is the last word.",
         "limit_seed": "Other trainings. Intervals are about queries; another seed or another week varies as well.",
         "limit_scale": "Other sizes. Times and sizes are those of this catalogue on this machine.",
+        # The sheet.
+        "summary_foot": "All of it, with intervals, sources and what makes it again: report.html",
+        "summary_more": "… and {count} more, in report.html",
         # Appendix.
         "again": "The same again",
         "declared": "What each pipeline is",
@@ -253,7 +257,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "pairs": "Judged pairs",
         "asked": "What was asked for",
         "files": "Files and their SHA-256",
-        "program": "For programs: report.json holds all numbers of this page, cost.xlsx or cost.csv the cost model.",
+        "program": "On one sheet: summary.png. For programs: report.json holds all numbers of this page, cost.xlsx or cost.csv the cost model.",
     },
     "ja": {
         "kicker": "概念実証レポート",
@@ -468,9 +472,12 @@ WORDS: dict[Language, dict[str, str]] = {
         "gap_why": "リランカーの内訳がありません。特徴の寄与が分かるのはLambdaMARTだけです。",
         "gap_examples": "検索例がありません。判定に使う二つの構成から選びます。",
         "gap_kpi": "事業指標がありません。1行に1クエリ、query_id列と数値の列を持つ表を--kpiで指定してください。",
+        "gap_summary": "summary.pngがありません。",
         "limit_online": "利用者の反応。すべてオフラインの測定です。最終的な確認はA/Bテストで行ってください。",
         "limit_seed": "学習のばらつき。区間はクエリについてのものです。乱数や時期が変われば、結果も変わります。",
         "limit_scale": "規模の違い。時間と容量は、このカタログとこの測定機でのものです。",
+        "summary_foot": "区間・出所・再実行の方法を含む全体:report.html",
+        "summary_more": "ほか{count}件はreport.html",
         "again": "再実行の方法",
         "declared": "各構成の内容",
         "versions": "バージョン",
@@ -480,7 +487,7 @@ WORDS: dict[Language, dict[str, str]] = {
         "pairs": "評価済みの組",
         "asked": "判定の条件",
         "files": "ファイルとSHA-256",
-        "program": "プログラム向け:report.jsonにこのページのすべての数値が、cost.xlsxまたはcost.csvに費用モデルがあります。",
+        "program": "1枚の要約:summary.png。プログラム向け:report.jsonにこのページのすべての数値が、cost.xlsxまたはcost.csvに費用モデルがあります。",
     },
 }
 """Language → name → text; both languages take the same values."""

@@ -25,8 +25,10 @@ from gradus.insight.cost_range import spread_costs, tornado
 from gradus.insight.cost_sheet import write_cost_csv, write_cost_xlsx
 from gradus.insight.examples import Example, choose_examples, paired
 from gradus.insight.kpi import KpiLink, Kpis, link_kpis, read_kpis
+from gradus.insight.paper import fonts
 from gradus.insight.poc import Money, Poc
 from gradus.insight.poc_page import write_poc
+from gradus.insight.poc_summary import write_summary
 from gradus.insight.verdict import Verdict
 from gradus.insight.verdict_words import Language
 from gradus.judgments.read import read_evidence
@@ -92,7 +94,7 @@ def prove(
 
     Args:
         file: What `read_pipelines` reads.
-        out: Gets `report.html`, `report.json`, `cost.xlsx` (`cost.csv` without XlsxWriter), and what was run: `bench/`
+        out: Gets `report.html`, `report.json`, `summary.png`, `cost.xlsx` (`cost.csv` without XlsxWriter), and what was run: `bench/`
             and, where the settings name a log, `cadence/`. What is there and depends on nothing that changed is not
             run again.
         asked: What else is asked for.
@@ -123,6 +125,9 @@ def prove(
     poc = maker.proof(sides, cadence)
     write_poc(poc, out, language)
     files = [out / "report.html", out / "report.json"]
+    if poc.verdict is not None and "summary" not in poc.failures:
+        write_summary(poc, out / "summary.png", language)
+        files.append(out / "summary.png")
     if poc.money is not None:
         files.append(_write_costs(poc.money, out, poc.cost.currency, language))
     progress("report", 1, 1, "")
@@ -181,6 +186,7 @@ class _Maker:
                 money = self._tried("cost", lambda: self._money(verdict))
                 examples = self._examples(verdict, found)
                 links = self._tried("kpi", lambda: self._links(found[in_use.name])) or []
+        self._tried("summary", lambda: fonts(japanese=self.language == "ja"))
         audit = _read_json(settings.resolve(settings.judgments.path).parent / FILES["audit"])
         noise = _read_json((self.asked.study or settings.root / "study") / NOISE)
         return Poc(
