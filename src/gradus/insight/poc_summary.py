@@ -39,12 +39,12 @@ def write_summary(poc: Poc, path: Path, language: Language = "en") -> None:
     view, w = view_of(poc, language), WORDS[language]
     with sheet(path, japanese=language == "ja") as paper:
         y = _head(paper, poc, view, w)
-        y = _tiles(paper, view, y + 12)
-        y = _margin(paper, view, w, y + 26)
-        y = _quality(paper, poc, view, w, y + 18)
+        y = _tiles(paper, view, y + 10)
+        y = _margin(paper, view, w, y + 18)
+        y = _quality(paper, poc, view, w, y + 14)
         if poc.money is not None:
-            y = _costs(paper, poc, view, w, y + 22)
-        _missing(paper, poc, w, y + 22)
+            y = _costs(paper, poc, view, w, y + 12)
+        _missing(paper, poc, w, y + 14)
         versions = ", ".join(f"{name} {version}" for name, version in list(poc.bench.versions.items())[:2])
         paper.box(_LEFT, _FOOT, _WIDE, 0.7, "rule")
         paper.line(_LEFT, _FOOT + 8, w["summary_foot"], 7.5, colour="muted")
@@ -67,7 +67,7 @@ def _head(paper: Paper, poc: Poc, view: dict[str, Any], w: Any) -> float:
 
 
 def _tiles(paper: Paper, view: dict[str, Any], y: float) -> float:
-    gap, high = 10.0, 82.0
+    gap, high = 10.0, 78.0
     wide = (_WIDE - 3 * gap) / 4
     for place, tile in enumerate(view["tiles"]):
         x, colour = _LEFT + place * (wide + gap), _KINDS[tile["kind"]]
