@@ -11,7 +11,7 @@ from gradus.objectives.cells import Cells
 from gradus.objectives.pairs import Pairs
 from gradus.objectives.precision import nothing
 
-SIZE = 512  # rows and columns of a tile: in float32 it fills a megabyte of second-level cache
+SIZE = 768  # rows and columns of a tile; 512 and 1,024 take 2 to 4 % longer
 KEPT = 4096 * 4096  # exponentials of so few pairs are kept for the backward pass: 64 MB in float32
 LOG2E = math.log2(math.e)
 
