@@ -1,18 +1,21 @@
 """The encoder: fields of both sides through towers and fusion into unit vectors."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from tiny_models import picture, png
-from torch import nn
+from torch import Tensor, nn
 
 from gradus.catalog.fields import Field
 from gradus.catalog.table import Table
 from gradus.encoders.encoder import Encoder
 from gradus.encoders.mini_image import MiniImage
-from gradus.encoders.mini_text import MiniText
+from gradus.encoders.mini_text import MiniText, TextFeatures
 from gradus.encoders.subwords import Subwords
 from gradus.encoders.tower import Tower
 from gradus.errors import ModelError
@@ -160,3 +163,35 @@ def test_a_table_without_a_field_of_the_model_is_named(encoder: Encoder, tmp_pat
     other = Table(["a"], (TITLE,), {"title": ["bolt"]})
     with pytest.raises(ModelError, match=r"document fields \['picture', 'pad_count'\]"):
         encoder.prepare("document", other, tmp_path)
+
+
+class Counted(MiniText):
+    """Notes what it is given to read, in batches."""
+
+    def __init__(self) -> None:
+        super().__init__(Subwords.train(["hex bolt", "hex nut"], 100, 64), 16)
+        self.read: list[list[str]] = []
+
+    def prepare(self, values: Sequence[Any], cache: Path | None) -> TextFeatures:
+        features = super().prepare(values, cache)
+        features.lengths = np.array([len(value) for value in values])
+        batch = features.batch
+
+        def counted(rows: NDArray[np.int64], rng: np.random.Generator | None) -> dict[str, Tensor]:
+            self.read.append([values[row] for row in rows])
+            return batch(rows, rng)
+
+        features.batch = counted  # type: ignore[method-assign]
+        return features
+
+
+def test_each_value_is_embedded_once_beside_others_of_its_length() -> None:
+    tower = Counted()
+    encoder = Encoder({"query": [QUERY], "document": [TITLE]}, {"text": tower}, 16, False).eval()
+    titles = ["hex bolt", "nut", "hex nut", "nut", "a", "nut", "bolt", "hex bolt"]
+    prepared = encoder.prepare("document", Table(list("abcdefgh"), (TITLE,), {"title": titles}))
+    found = encoder.embed("document", prepared, batch=2)
+    assert tower.read == [["a", "nut"], ["bolt", "hex nut"], ["hex bolt"]]
+    with torch.no_grad():
+        expected = encoder("document", prepared, np.arange(8)).merged
+    np.testing.assert_allclose(found, expected, atol=1e-6)

@@ -24,6 +24,9 @@ from gradus.errors import ModelError
 Side = Literal["query", "document"]
 SIDES: tuple[Side, Side] = ("query", "document")
 
+BLOCK = 4096
+"""Rows whose repeated values are encoded once when a table is embedded."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -259,13 +262,32 @@ class Encoder(nn.Module):
                 if len(here):
                     batches.append(column.features.batch(values, source))
                     places.append((number, here, place))
-            tower = self.tower(side, fields[numbers[0]])
-            moved = [{name: v.to(self.device, non_blocking=True) for name, v in b.items()} for b in batches]
-            for (number, here, place), encoded in zip(places, tower.forward_all(moved), strict=True):
-                unit = functional.normalize(self.projections[key](encoded).float(), dim=1)
+            for (number, here, place), unit in zip(places, self._encode(key, batches), strict=True):
                 at = torch.from_numpy(here).to(self.device), torch.tensor(number, device=self.device)
                 vectors = vectors.index_put(at, unit[torch.from_numpy(place).to(self.device)])
         shown = torch.from_numpy(present).to(self.device)
+        return self._fuse(side, prepared, rows, vectors, shown, rng, factors)
+
+    def _encode(self, key: str, batches: Sequence[dict[str, Tensor]]) -> list[Tensor]:
+        """Unit vectors (b, D) of each of some batches for the tower `key`."""
+        tower, projection = self.towers[key], self.projections[key]
+        assert isinstance(tower, Tower)  # noqa: S101 - narrows ModuleDict's type
+        moved = [{name: v.to(self.device, non_blocking=True) for name, v in b.items()} for b in batches]
+        return [
+            functional.normalize(projection(encoded).float(), dim=1) for encoded in tower.forward_all(moved)
+        ]
+
+    def _fuse(
+        self,
+        side: Side,
+        prepared: Prepared,
+        rows: NDArray[np.int64],
+        vectors: Tensor,
+        shown: Tensor,
+        rng: np.random.Generator | None,
+        factors: Tensor | None,
+    ) -> Embedding:
+        """The embedding of rows whose fields have the vectors (n, f, D), of which (n, f) are shown."""
         merged, penalty = self.fusion[side](vectors, shown, factors), vectors.new_zeros(())
         residual = self.residual_of(side)
         if residual is not None:
@@ -293,7 +315,7 @@ class Encoder(nn.Module):
             side: Whether the rows are queries or documents.
             prepared: What `prepare` made of the table.
             rows: (n,) rows of the table; all of them by default.
-            batch: Rows at a time.
+            batch: Values of a field that a tower reads at a time.
             factors: Field name → factor on its weight (1 where not named). Exact terms are those of the fields
                 whose factor is not 0.
         """
@@ -330,13 +352,32 @@ class Encoder(nn.Module):
         batch: int,
         factors: Tensor | None,
     ) -> Iterator[Embedding]:
-        """The embeddings of rows, some at a time, in evaluation mode."""
+        """The embeddings of rows, some at a time, in evaluation mode.
+
+        Each distinct value of a field is encoded once, among values of similar length, since a batch of texts
+        takes as long as its longest one.
+        """
         if rows is None:
             rows = np.arange(len(prepared))
         training = self.training
         self.eval()
-        for start in range(0, len(rows), batch):
-            yield self(side, prepared, rows[start : start + batch], None, factors)
+        fields = self.fields[side]
+        for start in range(0, len(rows), BLOCK):
+            block = rows[start : start + BLOCK]
+            vectors = torch.zeros(len(block), len(fields), self.dimensions, device=self.device)
+            present = np.stack([prepared[field.name].present[block] for field in fields], axis=1)
+            for number, field in enumerate(fields):
+                column, here = prepared[field.name], np.flatnonzero(present[:, number])
+                values, place = np.unique(column.value[block[here]], return_inverse=True)
+                units = torch.zeros(len(values), self.dimensions, device=self.device)
+                order = np.argsort(column.features.lengths[values], kind="stable")
+                for first in range(0, len(order), batch):
+                    some = order[first : first + batch]
+                    inputs = column.features.batch(values[some], None)
+                    units[some] = self._encode(self.tower_key(side, field), [inputs])[0]
+                vectors[here, number] = units[place]
+            shown = torch.from_numpy(present).to(self.device)
+            yield self._fuse(side, prepared, block, vectors, shown, None, factors)
         self.train(training)
 
 

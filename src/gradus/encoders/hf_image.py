@@ -106,6 +106,7 @@ class Pictures:
         self.cache = cache
         self.preparation = preparation
         self.present: NDArray[np.bool_] = cache.row >= 0
+        self.lengths: NDArray[np.int64] = np.zeros_like(cache.row)
 
     def batch(self, rows: NDArray[np.int64], rng: np.random.Generator | None) -> dict[str, Tensor]:
         """`pixels` and, where patched, `grid`; with `rng` also `window` (b, 3).
@@ -176,9 +177,11 @@ class ImageTower(PretrainedTower):
         return {"kind": self.kind, "pooling": self.pooling}
 
     def prepare(self, values: Sequence[Any], cache: Path | None) -> Pictures:
-        """Decode, resize and crop pictures, once."""
-        preparation = self.preparation
-        images = ImageCache.open(values, preparation.side, cache, fit=preparation.pack, key=preparation.key)
+        """Decode, resize and crop pictures, once, in as many threads as the network computes in."""
+        preparation, threads = self.preparation, torch.get_num_threads()
+        images = ImageCache.open(
+            values, preparation.side, cache, None, threads, preparation.pack, preparation.key
+        )
         return Pictures(images, preparation)
 
     def forward(self, batch: dict[str, Tensor]) -> Tensor:

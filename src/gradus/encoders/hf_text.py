@@ -52,10 +52,10 @@ class Tokens:
     """
 
     def __init__(self, sequences: Sequence[NDArray[np.int32]], padding: Padding) -> None:
-        lengths = np.array([len(ids) for ids in sequences], dtype=np.int64)
+        self.lengths = np.array([len(ids) for ids in sequences], dtype=np.int64)
         self.ids = np.concatenate([np.zeros(0, np.int32), *sequences])
-        self.starts = np.concatenate([[0], lengths.cumsum()])
-        self.present = lengths > 0
+        self.starts = np.concatenate([[0], self.lengths.cumsum()])
+        self.present = self.lengths > 0
         self.padding = padding
 
     def batch(self, rows: NDArray[np.int64], rng: np.random.Generator | None) -> dict[str, Tensor]:
@@ -66,7 +66,7 @@ class Tokens:
             rng: Ignored: a pretrained network has seen enough text, and dropping words, which helps a
                 tower trained from nothing, only takes it away from what it was trained on.
         """
-        lengths = self.starts[rows + 1] - self.starts[rows]
+        lengths = self.lengths[rows]
         width = self.padding.length or int(lengths.max())
         column = np.arange(width)
         shown = (column >= width - lengths[:, None]) if self.padding.left else (column < lengths[:, None])

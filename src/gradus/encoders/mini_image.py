@@ -32,6 +32,7 @@ class ImageFeatures:
     def __init__(self, row: NDArray[np.int64], described: NDArray[np.float16]) -> None:
         self.row, self.described = row, described
         self.present: NDArray[np.bool_] = row >= 0
+        self.lengths: NDArray[np.int64] = np.zeros_like(row)
 
     def batch(self, rows: NDArray[np.int64], rng: np.random.Generator | None) -> dict[str, Tensor]:
         """Descriptions (b, WIDTH); the tower's dropout is all the augmentation, so `rng` is not used."""

@@ -29,6 +29,7 @@ class TextFeatures:
     def __init__(self, ragged: Ragged) -> None:
         self.ragged = ragged
         self.present: NDArray[np.bool_] = np.diff(ragged.start) > 0
+        self.lengths: NDArray[np.int64] = np.zeros(len(self.present), np.int64)  # a bag has no filling
 
     def batch(self, rows: NDArray[np.int64], rng: np.random.Generator | None) -> dict[str, Tensor]:
         """Subwords of the rows; where `rng` is given, each word dropped with `WORD_DROPOUT`, but never all."""

@@ -22,9 +22,11 @@ class Features(Protocol):
 
     Attributes:
         present: (n,) whether the row has a usable value.
+        lengths: (n,) what makes a batch of rows as slow as its longest one: tokens; 0 where all are alike.
     """
 
     present: NDArray[np.bool_]
+    lengths: NDArray[np.int64]
 
     def batch(self, rows: NDArray[np.int64], rng: np.random.Generator | None) -> dict[str, Tensor]:
         """The inputs of `Tower.forward` for the given rows, all of them present.

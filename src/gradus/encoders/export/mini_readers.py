@@ -84,6 +84,7 @@ class Squares:
     def __init__(self, cache: ImageCache, dictionary: PatchDictionary) -> None:
         self.cache, self.dictionary = cache, dictionary
         self.present: NDArray[np.bool_] = cache.row >= 0
+        self.lengths: NDArray[np.int64] = np.zeros_like(cache.row)
 
     def pixels(self, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
         """(b, side, side, 3)."""
