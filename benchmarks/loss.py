@@ -177,7 +177,9 @@ def main() -> None:
     parser.add_argument("--dims", type=int, nargs="+", default=[256, 512])
     parser.add_argument("--ways", nargs="+", choices=WAYS, default=list(WAYS))
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--seconds", type=float, default=10.0, help="What the repetitions of a turn may take.")
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, help="What the repetitions of a turn may take."
+    )
     parser.add_argument("--turns", type=int, default=1, help="Of all ways, one after the other.")
     parser.add_argument("--large", action="store_true", help="Ours at 65,536, too.")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)

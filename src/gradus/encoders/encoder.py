@@ -248,23 +248,24 @@ class Encoder(nn.Module):
         """
         fields = self.fields[side]
         present = np.stack([prepared[field.name].present[rows] for field in fields], axis=1)
-        vectors = torch.zeros(len(rows), len(fields), self.dimensions, device=self.device)
+        units, count = [], 0
+        unit_of = np.full((len(rows), len(fields)), -1)  # the last, which is zero, where a field is not there
         # Fields that share a tower go through it together.
         for key in dict.fromkeys(self.tower_key(side, field) for field in fields):
-            numbers = [n for n, field in enumerate(fields) if self.tower_key(side, field) == key]
-            batches, places = [], []
-            for number in numbers:
-                column = prepared[fields[number].name]
+            batches = []
+            for number, field in enumerate(fields):
                 here = np.flatnonzero(present[:, number])
-                values, place = np.unique(column.value[rows[here]], return_inverse=True)
-                # A category or a number is one thing, which augmentation could only take away.
-                source = rng if fields[number].type in ("text", "image") else None
-                if len(here):
+                if self.tower_key(side, field) == key and len(here):
+                    column = prepared[field.name]
+                    values, place = np.unique(column.value[rows[here]], return_inverse=True)
+                    # A category or a number is one thing, which augmentation could only take away.
+                    source = rng if field.type in ("text", "image") else None
                     batches.append(column.features.batch(values, source))
-                    places.append((number, here, place))
-            for (number, here, place), unit in zip(places, self._encode(key, batches), strict=True):
-                at = torch.from_numpy(here).to(self.device), torch.tensor(number, device=self.device)
-                vectors = vectors.index_put(at, unit[torch.from_numpy(place).to(self.device)])
+                    unit_of[here, number] = count + place
+                    count += len(values)
+            units += self._encode(key, batches)
+        units.append(torch.zeros(1, self.dimensions, device=self.device))
+        vectors = torch.cat(units)[torch.from_numpy(unit_of).to(self.device)]
         shown = torch.from_numpy(present).to(self.device)
         return self._fuse(side, prepared, rows, vectors, shown, rng, factors)
 
@@ -306,7 +307,7 @@ class Encoder(nn.Module):
         side: Side,
         prepared: Prepared,
         rows: NDArray[np.int64] | None = None,
-        batch: int = 256,
+        batch: int | None = None,
         factors: Mapping[str, float] | None = None,
     ) -> NDArray[np.float32]:
         """Embed a prepared table without gradients: (n, length) float32, rows of unit length.
@@ -315,7 +316,7 @@ class Encoder(nn.Module):
             side: Whether the rows are queries or documents.
             prepared: What `prepare` made of the table.
             rows: (n,) rows of the table; all of them by default.
-            batch: Values of a field that a tower reads at a time.
+            batch: Values of a field that a tower reads at a time; by default as many as suit it.
             factors: Field name → factor on its weight (1 where not named). Exact terms are those of the fields
                 whose factor is not 0.
         """
@@ -333,7 +334,7 @@ class Encoder(nn.Module):
 
     @torch.no_grad()
     def embed_fields(
-        self, side: Side, prepared: Prepared, rows: NDArray[np.int64] | None = None, batch: int = 256
+        self, side: Side, prepared: Prepared, rows: NDArray[np.int64] | None = None, batch: int | None = None
     ) -> dict[str, NDArray[np.float32]]:
         """Field name → (n, D) float32 unit vectors of that field alone, zero where it is not there.
 
@@ -349,7 +350,7 @@ class Encoder(nn.Module):
         side: Side,
         prepared: Prepared,
         rows: NDArray[np.int64] | None,
-        batch: int,
+        batch: int | None,
         factors: Tensor | None,
     ) -> Iterator[Embedding]:
         """The embeddings of rows, some at a time, in evaluation mode.
@@ -371,8 +372,9 @@ class Encoder(nn.Module):
                 values, place = np.unique(column.value[block[here]], return_inverse=True)
                 units = torch.zeros(len(values), self.dimensions, device=self.device)
                 order = np.argsort(column.features.lengths[values], kind="stable")
-                for first in range(0, len(order), batch):
-                    some = order[first : first + batch]
+                at_once = batch or self.tower(side, field).at_once
+                for first in range(0, len(order), at_once):
+                    some = order[first : first + at_once]
                     inputs = column.features.batch(values[some], None)
                     units[some] = self._encode(self.tower_key(side, field), [inputs])[0]
                 vectors[here, number] = units[place]

@@ -37,6 +37,11 @@ class PretrainedTower(Tower):
         self.size = size
         self.frozen = False
 
+    @property
+    def at_once(self) -> int:
+        """Few on a CPU, where what passes between layers should stay in its caches."""
+        return 32 if next(self.parameters()).device.type == "cpu" else 256
+
     @classmethod
     @abstractmethod
     def pretrained(cls, name: str) -> Self:

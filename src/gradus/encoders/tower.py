@@ -49,6 +49,11 @@ class Tower(nn.Module, ABC):
     modality: Modality
     size: int
 
+    @property
+    def at_once(self) -> int:
+        """Values to embed in one call where no gradient is needed."""
+        return 256
+
     @abstractmethod
     def prepare(self, values: Sequence[Any], cache: Path | None) -> Features:
         """Make a column of values ready.
