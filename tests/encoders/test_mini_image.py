@@ -11,7 +11,7 @@ from tiny_models import picture, png
 from torch import Tensor
 
 from gradus.catalog.image_cache import ImageCache
-from gradus.encoders.mini_image import MiniImage
+from gradus.encoders.mini_image import Halved, MiniImage
 
 IMAGES = [png(picture(40, 30, seed)) for seed in range(4)]
 
@@ -127,3 +127,25 @@ def test_saved_and_loaded_it_gives_the_same_vectors(tower: MiniImage, tmp_path: 
     assert not torch.equal(vectors(again, [*IMAGES]), vectors(tower, [*IMAGES]))
     again.load_state_dict(tower.state_dict())
     assert torch.equal(vectors(again, [*IMAGES]), vectors(tower, [*IMAGES]))
+
+
+def test_a_coin_is_tossed_for_each_number_in_training_only() -> None:
+    halved, numbers = Halved(), torch.rand(123, 457) + 1
+    torch.manual_seed(0)
+    thrown = halved(numbers)
+    kept = thrown != 0
+    assert torch.equal(thrown, torch.where(kept, 2 * numbers, 0.0))
+    assert kept.float().mean().item() == pytest.approx(0.5, abs=4 * 0.5 / numbers.numel() ** 0.5)
+    # Neither a place within a random word nor a column is thrown more often than others.
+    assert kept.flatten()[: 64 * 878].view(878, 64).float().mean(0).sub(0.5).abs().max() < 0.09
+    torch.manual_seed(0)
+    assert torch.equal(halved(numbers), thrown)
+    assert not torch.equal(halved(numbers), thrown)
+    assert torch.equal(halved.eval()(numbers), numbers)
+
+
+def test_what_is_thrown_away_gets_no_gradient() -> None:
+    numbers = torch.ones(3, 7, dtype=torch.bfloat16, requires_grad=True)
+    thrown = Halved()(numbers)
+    assert thrown.dtype == torch.bfloat16
+    assert torch.equal(*torch.autograd.grad(thrown.sum(), numbers), thrown.detach())
