@@ -16,8 +16,12 @@ from gradus.judgments.clicks.ips import fit_ips, read_propensities
 from gradus.judgments.clicks.logged import fit_logged
 from gradus.judgments.clicks.pbm import fit_pbm
 from gradus.judgments.clicks.posterior import attractiveness
+from gradus.judgments.clicks.score import score_clicks
 from gradus.judgments.simulation.policy import Policy
+from gradus.judgments.simulation.simulate import Simulation, simulate_cells
+from gradus.judgments.simulation.truth import random_truth
 from gradus.judgments.simulation.users import DBN, PBM, Cascade
+from gradus.settings import ClicksSettings
 
 # Two documents of a query at two positions; the second column of a page is below a click now and then.
 ROWS = [(0, 0, 1, 0, 100, 40), (0, 1, 2, 0, 60, 12), (0, 1, 2, 1, 40, 4)]
@@ -186,3 +190,36 @@ def test_every_name_fits():
     for name, estimator in ESTIMATORS.items():
         if name != "logged":
             assert estimator(cells).estimator == name
+
+
+SCANT = {
+    "everything at the top is clicked": [(0, 0, 1, 0, 3, 3), (0, 1, 2, 1, 3, 0), (0, 2, 3, 1, 3, 0)],
+    "nothing is clicked": [(0, 0, 1, 0, 3, 0), (0, 1, 2, 0, 3, 0)],
+    "everything is clicked": [(0, 0, 1, 0, 3, 3), (0, 1, 2, 1, 3, 3), (1, 1, 1, 0, 2, 2), (1, 0, 2, 1, 2, 2)],
+    "one impression": [(0, 0, 1, 0, 1, 1)],
+    "nothing at the top": [(0, 0, 2, 0, 3, 1), (0, 1, 3, 2, 1, 0), (0, 1, 3, 0, 2, 1)],
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("prior", ["exposure", "global", "none"])
+@pytest.mark.parametrize("estimator", sorted({*ESTIMATORS} - {"logged"}))
+@pytest.mark.parametrize("log", SCANT)
+def test_scant_logs_get_scores_and_no_warnings(log, estimator, prior):
+    shown, clicks = ([row[column] for row in SCANT[log]] for column in (4, 5))
+    cells = cells_of(SCANT[log], above_last=shown, utility=clicks, utility_square=clicks)
+    scores = score_clicks(cells, ClicksSettings(estimator=estimator, prior=prior, bootstrap=20)).scores
+    assert len(scores) == len({row[:2] for row in SCANT[log]})
+    assert (scores.high - scores.low > 0.1).all()
+
+
+def test_a_handful_of_impressions_promises_nothing():
+    held = []
+    for seed in range(100):
+        truth = random_truth(2, 8, seed)
+        log = Simulation(truth, users=Cascade(), policy=MOVING, impressions=20, seed=seed)
+        trials = fit_cascade(simulate_cells(log)).trials
+        found = attractiveness(trials, np.ones(1))
+        true = truth.attraction_of(trials.query, trials.document)
+        held.append(((found.low <= true) & (true <= found.high)).mean())
+    assert 0.85 < np.mean(held) < 0.95

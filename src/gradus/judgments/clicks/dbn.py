@@ -44,9 +44,9 @@ def fit_dbn(cells: Cells) -> Fit:
 
 
 def _mean_attraction(trials: Trials) -> float:
-    """Click rate at the top of the page, where everything is examined."""
+    """Click rate at the top of the page, where everything is examined; below 1, so that a miss there is possible."""
     shown = trials.per_level(trials.shown)[0]
-    return float(trials.per_level(trials.clicks)[0] / max(shown, 1.0))
+    return min(float(trials.per_level(trials.clicks)[0] / max(shown, 1.0)), 1 - 1e-9)
 
 
 def _examination(going_on: float, content: float, attraction: float, depth: int) -> Floats:

@@ -32,6 +32,8 @@ _UNIFORM: Floats = _GRID * (1 - _GRID)
 _SPACING = float(_LOGIT[1] - _LOGIT[0])
 _NEWTON = 8
 _ROUNDS = 15
+_START = 20.0
+"""Pairs that the Beta which a band's prior starts from is worth: the few of a small band do not make their own prior."""
 _SAMPLE = 2000
 _BAND = 400
 _MOST_BANDS = 24
@@ -227,10 +229,11 @@ def _normalised(weight: Floats) -> Floats:
     return normalised
 
 
-def _adapted(likelihood: Floats, prior: Floats) -> Floats:
+def _adapted(likelihood: Floats, start: Floats) -> Floats:
     """(grid,) a prior moved towards the one under which the clicks of its pairs are most probable, by EM."""
+    prior = start
     for _ in range(_ROUNDS):
-        prior = _normalised(likelihood * prior).mean(axis=0)
+        prior = (_normalised(likelihood * prior).sum(axis=0) + _START * start) / (len(likelihood) + _START)
     return prior
 
 

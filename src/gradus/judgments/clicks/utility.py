@@ -30,14 +30,15 @@ class Utility:
 
 
 def utility_of(cells: Cells, trials: Trials) -> Utility:
-    """The utility of each pair's clicks, shrunk."""
+    """The utility of each pair's clicks, shrunk; 1 in a log without a click, which does not say what one is worth."""
     keys = trials.query.astype(np.int64) * len(cells.documents) + trials.document
     pair = np.searchsorted(keys, cells.pair)
     clicks, total, square = (
         np.bincount(pair, column, len(trials))
         for column in (cells.clicks, cells.utility, cells.utility_square)
     )
-    number, overall = clicks.sum(), total.sum() / max(clicks.sum(), 1e-300)
+    number = clicks.sum()
+    overall = total.sum() / number if number else 1.0
     own = total / np.maximum(clicks, 1e-300)
     within = float((square - clicks * own**2)[clicks > 0].clip(0).sum())
     degrees = max(number - (clicks > 0).sum(), 1.0)
