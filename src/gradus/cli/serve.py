@@ -17,7 +17,10 @@ def serve(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="Folder of a trained model.")],
     against: Annotated[
         list[Path] | None,
-        typer.Option(metavar="MODEL", help="Another model, to be compared on the page /compare; repeatable."),
+        typer.Option(
+            metavar="MODEL|RUN",
+            help="Another model, or the run file of any pipeline, to be compared on the page /compare; repeatable.",
+        ),
     ] = None,
 ) -> None:
     """Serve searches over HTTP and on a page for people; record them, and what people do with the results."""

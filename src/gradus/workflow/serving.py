@@ -13,19 +13,19 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gradus.catalog.read import open_catalog, open_queries
+from gradus.catalog.read import open_catalog
 from gradus.catalog.table import Table
 from gradus.encoders.encoder import Encoder
 from gradus.encoders.saving import fingerprint, load_model, model_folder
 from gradus.errors import GradusError, MissingExtraError, ModelError, SearchError, SettingsError
 from gradus.files import atomic_folder
-from gradus.judgments.read import read_judgments_file
 from gradus.progress import Progress, silent
 from gradus.search.engine import Engine
 from gradus.search.index.backends import create_index, open_index
 from gradus.search.index.index import Schema, Vectors
 from gradus.settings import Settings
 from gradus.workflow.indexing import indexable, open_live, versions_of
+from gradus.workflow.listed import known_queries, listed_engine
 from gradus.workflow.vectors import KEPT
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def serve(
     Args:
         settings: `[service]`, and what `load_engine` needs.
         model: A model's folder, or a training run's.
-        against: Other models to be compared with it; a search names their versions.
+        against: Other models, or run files of any pipelines, to be compared with it; a search names their versions.
         progress: As for `load_engine`.
         told: Called with the service's address once it can be asked.
 
@@ -209,7 +209,9 @@ def _work(
 def _engines(settings: Settings, model: Path, against: Sequence[Path], progress: Progress) -> list[Engine]:
     """The engine of the model that is served, and after it those that it is compared with."""
     engines = [load_engine(settings, model, progress)]
-    engines += [load_engine(settings, other, progress, rival=True) for other in against]
+    for other in against:
+        rival = listed_engine(settings, engines[0], other) if other.is_file() else None
+        engines.append(rival or load_engine(settings, other, progress, rival=True))
     if len({engine.version for engine in engines}) < len(engines):
         raise SettingsError("a model is to be compared with itself; name another one behind --against")
     return engines
@@ -277,10 +279,7 @@ def texts_to_judge(settings: Settings, documents: Table) -> list[str]:
     Raises:
         GradusError: It cannot be read.
     """
-    if settings.query.path:
-        queries = open_queries(settings)
-    else:
-        queries = read_judgments_file(settings, documents).judgments.queries
+    queries = known_queries(settings, documents)
     columns = [queries.columns[field.name] for field in queries.fields if field.type == "text"]
     return list(dict.fromkeys(text for row in zip(*columns, strict=True) for text in row if text))
 
