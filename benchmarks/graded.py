@@ -66,35 +66,29 @@ def folder_settings(folder: Path) -> Settings:
     return read_settings(path)
 
 
-def train_one(folder: Path, system: str, minutes: float, seed: int, out: Path) -> None:
-    """Train and measure one system, and write the result to `out`."""
-    import tempfile
-
+def measured(
+    folder: Path, out: Path, values: dict[str, object], minutes: float, seed: int, metrics: tuple[str, ...]
+) -> dict[str, Any]:
+    """Train with one thread for 2 × `minutes` of processor time into `out`, and measure the cells."""
     import torch
 
-    from gradus.files import atomic_file
     from gradus.workflow.data import load_data
     from gradus.workflow.evaluation import evaluate
     from gradus.workflow.training import train
 
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as name:
-        values = {
-            "training.minutes": 2 * minutes,
-            "training.seed": seed,
-            "training.patience": 0,
-            "training.checkpoint_minutes": 1e9,
-            "evaluation.metrics": METRICS,
-        }
-        settings = folder_settings(folder).with_values(values | values_of(system))
-        data = load_data(settings)
-        summary = train(settings, Path(name) / "run", data=data, clock=time.process_time)
-        evaluation = evaluate(settings, summary.model, data=data)
-    result = {
-        "folder": folder.name,
-        "system": system,
-        "minutes": minutes,
-        "seed": seed,
+    fixed = {
+        "training.minutes": 2 * minutes,
+        "training.seed": seed,
+        "training.patience": 0,
+        "training.checkpoint_minutes": 1e9,
+        "evaluation.metrics": metrics,
+    }
+    settings = folder_settings(folder).with_values(fixed | values)
+    data = load_data(settings)
+    summary = train(settings, out, data=data, clock=time.process_time)
+    evaluation = evaluate(settings, summary.model, data=data)
+    return {
         "steps": summary.steps,
         "epochs": summary.epochs,
         "validation": summary.validation,
@@ -103,8 +97,24 @@ def train_one(folder: Path, system: str, minutes: float, seed: int, out: Path) -
             for cell, part in evaluation.cells.items()
         },
     }
-    with atomic_file(out) as aside:
-        aside.write_text(json.dumps(result, indent=1), encoding="utf-8")
+
+
+def keep(folder: Path, system: str, minutes: float, seed: int, result: dict[str, Any]) -> None:
+    """Write a result where `read` finds it."""
+    from gradus.files import atomic_file
+
+    about = {"folder": folder.name, "system": system, "minutes": minutes, "seed": seed}
+    with atomic_file(path_of(folder, system, minutes, seed)) as aside:
+        aside.write_text(json.dumps(about | result, indent=1), encoding="utf-8")
+
+
+def train_one(folder: Path, system: str, minutes: float, seed: int) -> None:
+    """Train and measure one system, and keep the result."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as name:
+        result = measured(folder, Path(name) / "run", values_of(system), minutes, seed, METRICS)
+    keep(folder, system, minutes, seed, result)
 
 
 def path_of(folder: Path, system: str, minutes: float, seed: int) -> Path:
@@ -188,9 +198,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.one:
         system, seed = args.one[0], int(args.one[1])
-        train_one(
-            args.folders[0], system, args.minutes, seed, path_of(args.folders[0], system, args.minutes, seed)
-        )
+        train_one(args.folders[0], system, args.minutes, seed)
         return
     groups = grouped(args.folders)
     run_missing(groups, args.systems, args.minutes)

@@ -12,16 +12,14 @@ mean over seeds with least and greatest, and how far one vector is from two stag
 """
 
 import argparse
-import json
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from graded import WORK, folder_settings, grouped, path_of, read, values_of
+from graded import WORK, folder_settings, grouped, keep, measured, path_of, read, values_of
 
 METRIC = "nDCG@10"
 SYSTEMS = ("two-stages", "one-vector")
@@ -45,11 +43,10 @@ def one(folder: Path, system: str, minutes: float, seed: int) -> dict[str, Any]:
     """Train and measure one system of a folder."""
     from gradus.workflow.bench import bench
 
-    folder_settings(folder)  # makes what is not there
-    file = folder / "gradus.toml" if (folder / "gradus.toml").exists() else WORK / folder.name / "gradus.toml"
+    file = folder_settings(folder).root / "gradus.toml"
     work = (WORK / "one-vector" / f"{folder.name}-{minutes:g}min-seed{seed}").resolve()
     if not (work / "info-nce" / "model").exists():
-        trained(folder, work / "info-nce", values_of("info-nce"), minutes, seed)
+        measured(folder, work / "info-nce", values_of("info-nce"), minutes, seed, (METRIC,))
     if system == "two-stages":
         (work / "pipelines.toml").write_text(PIPELINES.format(settings=file.resolve()), encoding="utf-8")
         (found,) = bench(work / "pipelines.toml", work / "bench").pipelines
@@ -60,42 +57,11 @@ def one(folder: Path, system: str, minutes: float, seed: int) -> dict[str, Any]:
         teacher = ["--reranker", "lambdamart", "--first", str(work / "info-nce")]
         subprocess.run([*command, *teacher, *DISTILLED], check=True)
     values = values_of("one-vector") | {"judgments.distilled": str(told)}
-    return trained(folder, work / system, values, minutes, seed)
-
-
-def trained(folder: Path, out: Path, values: dict[str, object], minutes: float, seed: int) -> dict[str, Any]:
-    """Train as `graded.py` does, and keep the model."""
-    import torch
-
-    from gradus.workflow.data import load_data
-    from gradus.workflow.evaluation import evaluate
-    from gradus.workflow.training import train
-
-    torch.set_num_threads(1)
-    fixed = {
-        "training.minutes": 2 * minutes,
-        "training.seed": seed,
-        "training.patience": 0,
-        "training.checkpoint_minutes": 1e9,
-        "evaluation.metrics": (METRIC,),
-    }
-    settings = folder_settings(folder).with_values(fixed | values)
-    data = load_data(settings)
-    summary = train(settings, out, data=data, clock=time.process_time)
-    found = evaluate(settings, summary.model, data=data)
-    cells = {cell: {METRIC: part.intervals[METRIC].mean} for cell, part in found.cells.items()}
-    return {
-        "steps": summary.steps,
-        "epochs": summary.epochs,
-        "validation": summary.validation,
-        "cells": cells,
-    }
+    return measured(folder, work / system, values, minutes, seed, (METRIC,))
 
 
 def main() -> None:
     """Run what is missing, then print the table."""
-    from gradus.files import atomic_file
-
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -108,12 +74,8 @@ def main() -> None:
     if args.one is not None:
         (folder,) = args.folders
         for system in SYSTEMS:
-            out = path_of(folder, system, args.minutes, args.one)
-            if not out.exists():
-                about = {"folder": folder.name, "system": system, "minutes": args.minutes, "seed": args.one}
-                result = about | one(folder, system, args.minutes, args.one)
-                with atomic_file(out) as aside:
-                    aside.write_text(json.dumps(result, indent=1), encoding="utf-8")
+            if not path_of(folder, system, args.minutes, args.one).exists():
+                keep(folder, system, args.minutes, args.one, one(folder, system, args.minutes, args.one))
                 print(folder.name, system, "done", file=sys.stderr)
         return
     groups = grouped(args.folders)

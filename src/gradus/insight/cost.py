@@ -105,6 +105,32 @@ def _refreshing(v: Mapping[str, Value], stage: str) -> Value:
     return hours * v["training_price"] * v["refreshes"]
 
 
+def _reranker(stage: str) -> tuple[Line, ...]:
+    """A month of a re-ranker."""
+    parts = [f"{stage}_{part}" for part in ("serving", "refreshing", "upkeep")]
+    return (
+        Line(parts[0], _MONTHLY, lambda v: v[f"{stage}_replicas"] * v["rerank_price"] * HOURS_A_MONTH),
+        Line(
+            parts[1], _MONTHLY, lambda v: v[f"{stage}_training_hours"] * v["training_price"] * v["refreshes"]
+        ),
+        Line(parts[2], _MONTHLY, lambda v: v[f"{stage}_upkeep_hours"] * v["person_price"]),
+        Line(f"{stage}_month", _MONTHLY, lambda v: v[parts[0]] + v[parts[1]] + v[parts[2]]),
+    )
+
+
+def _switch(to: str, named: str) -> tuple[Line, ...]:
+    """What the switch from two stages brings; the names of the lines begin as `named` says."""
+    switching = f"{named}switching"
+    return (
+        Line(f"{named}saving_month", _MONTHLY, lambda v: v["two_month"] - v[f"{to}_month"]),
+        Line(f"{named}saving", "money", lambda v: v["two_total"] - v[f"{to}_total"]),
+        Line(f"{named}payback", "months", lambda v: divide(v[switching], v[f"{named}saving_month"])),
+        Line(f"{named}roi", "share", lambda v: divide(v[f"{named}saving"], v[switching])),
+    )
+
+
+_MONTHLY = "money per month"
+
 LINES: tuple[Line, ...] = (
     Line("refreshes", "per month", lambda v: DAYS_A_MONTH / v["freshness_days"]),
     Line("one_needed", "instances", lambda v: _needed(v, "one")),
@@ -127,22 +153,7 @@ LINES: tuple[Line, ...] = (
     Line("two_serving", "money per month", lambda v: v["two_replicas"] * v["instance_price"] * HOURS_A_MONTH),
     Line("two_refreshing", "money per month", lambda v: _refreshing(v, "two")),
     Line("two_upkeep", "money per month", lambda v: v["two_upkeep_hours"] * v["person_price"]),
-    Line(
-        "rerank_serving",
-        "money per month",
-        lambda v: v["rerank_replicas"] * v["rerank_price"] * HOURS_A_MONTH,
-    ),
-    Line(
-        "rerank_refreshing",
-        "money per month",
-        lambda v: v["rerank_training_hours"] * v["training_price"] * v["refreshes"],
-    ),
-    Line("rerank_upkeep", "money per month", lambda v: v["rerank_upkeep_hours"] * v["person_price"]),
-    Line(
-        "rerank_month",
-        "money per month",
-        lambda v: v["rerank_serving"] + v["rerank_refreshing"] + v["rerank_upkeep"],
-    ),
+    *_reranker("rerank"),
     Line(
         "two_month",
         "money per month",
@@ -154,10 +165,7 @@ LINES: tuple[Line, ...] = (
     Line("switching", "money", lambda v: v["switch_hours"] * v["person_price"]),
     Line("one_total", "money", lambda v: v["one_month"] * v["months"] + v["switching"]),
     Line("two_total", "money", lambda v: v["two_month"] * v["months"]),
-    Line("saving_month", "money per month", lambda v: v["two_month"] - v["one_month"]),
-    Line("saving", "money", lambda v: v["two_total"] - v["one_total"]),
-    Line("payback", "months", lambda v: divide(v["switching"], v["saving_month"])),
-    Line("roi", "share", lambda v: divide(v["saving"], v["switching"])),
+    *_switch("one", ""),
 )
 """The model: `one_` is the one-stage search, `two_` the first of two stages, `rerank_` the re-ranker's part.
 
@@ -179,26 +187,7 @@ FEWER_LINES: tuple[Line, ...] = (
     ),
     Line("fewer_refreshing", "money per month", lambda v: _refreshing(v, "fewer_first")),
     Line("fewer_upkeep", "money per month", lambda v: v["fewer_first_upkeep_hours"] * v["person_price"]),
-    Line(
-        "fewer_rerank_serving",
-        "money per month",
-        lambda v: v["fewer_rerank_replicas"] * v["rerank_price"] * HOURS_A_MONTH,
-    ),
-    Line(
-        "fewer_rerank_refreshing",
-        "money per month",
-        lambda v: v["fewer_rerank_training_hours"] * v["training_price"] * v["refreshes"],
-    ),
-    Line(
-        "fewer_rerank_upkeep",
-        "money per month",
-        lambda v: v["fewer_rerank_upkeep_hours"] * v["person_price"],
-    ),
-    Line(
-        "fewer_rerank_month",
-        "money per month",
-        lambda v: v["fewer_rerank_serving"] + v["fewer_rerank_refreshing"] + v["fewer_rerank_upkeep"],
-    ),
+    *_reranker("fewer_rerank"),
     Line(
         "fewer_month",
         "money per month",
@@ -212,10 +201,7 @@ FEWER_LINES: tuple[Line, ...] = (
     ),
     Line("fewer_switching", "money", lambda v: v["fewer_switch_hours"] * v["person_price"]),
     Line("fewer_total", "money", lambda v: v["fewer_month"] * v["months"] + v["fewer_switching"]),
-    Line("fewer_saving_month", "money per month", lambda v: v["two_month"] - v["fewer_month"]),
-    Line("fewer_saving", "money", lambda v: v["two_total"] - v["fewer_total"]),
-    Line("fewer_payback", "months", lambda v: divide(v["fewer_switching"], v["fewer_saving_month"])),
-    Line("fewer_roi", "share", lambda v: divide(v["fewer_saving"], v["fewer_switching"])),
+    *_switch("fewer", "fewer_"),
 )
 """A pipeline that re-ranks fewer documents, as a third beside them: `fewer_` is its first stage and, from
 `fewer_month` on, both; `fewer_rerank_` is its re-ranker's part. Its saving is against the two stages in use."""
