@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from gradus.errors import SettingsError
-from gradus.settings.pipelines import folder_name, read_pipelines
+from gradus.settings import from_mapping
+from gradus.settings.pipelines import TeacherSettings, folder_name, read_pipelines
+from gradus.settings.standard_pipelines import standard_pipelines
 
 WHOLE = """
 seed = 3
@@ -17,6 +19,10 @@ kind = "bm25"
 kind = "model"
 model = "runs/plain"
 with = { "objective.name" = "info-nce", "objective.weight" = "constant" }
+[first.taught]
+kind = "model"
+model = "runs/taught"
+teacher = { first = "plain", synthetic = 40, unjudged = "worthless" }
 [first.theirs]
 kind = "run"
 run = "theirs.trec"
@@ -56,6 +62,7 @@ def test_a_whole_file(tmp_path: Path) -> None:
     assert found.seed == 3
     assert (found.latency.queries, found.latency.clients) == (20, 4)
     assert found.over == {"plain": {"objective.name": "info-nce", "objective.weight": "constant"}}
+    assert found.teachers == {"taught": TeacherSettings("plain", 100, "worthless", 40)}
     assert found.first["hybrid"].weights == {"bm25": 0.25, "plain": 0.75}
     assert [pipeline.depth for pipeline in found.pipelines] == [50, 100, 100]
     assert found.models_of("everything") == ("plain",)
@@ -90,6 +97,22 @@ def test_folder_names() -> None:
         ('of = ["bm25", "plain"]', 'of = ["bm25", "plane"]', "no first stage 'plane'; did you mean 'plain'?"),
         ('of = ["bm25", "plain"]', 'of = ["bm25"]', "two first stages or more"),
         ('of = ["bm25", "plain"]', 'of = ["bm25", "everything"]\n#', "would be a fusion of itself"),
+        (
+            'first = "plain", synth',
+            'first = "plane", synth',
+            "teacher: no model 'plane'; did you mean 'plain'?",
+        ),
+        ('first = "plain", synth', 'first = "bm25", synth', "teacher: no model 'bm25'; known: plain, taught"),
+        ('first = "plain", synth', "synth", "teacher: it names no first stage"),
+        ('first = "plain", synth', 'first = "taught", synth', "taught would be taught by itself"),
+        ("synthetic = 40", "synthetic = -1", "teacher.synthetic is -1"),
+        ('"worthless"', '"worthles"', "teacher.unjudged is 'worthles'"),
+        (
+            '"objective.weight" = "constant"',
+            '"split.seed" = 1',
+            "with: split.seed is the same for all models",
+        ),
+        ('"objective.weight" = "constant"', '"judgments.path" = "x"', "judgments.path is the same for all"),
         ("plain = 0.75", "theirs = 0.75", "one number for each of bm25, plain"),
         ("bm25 = 0.25", "bm25 = -1", "0 or more"),
         ('first = "everything"', 'first = "evrything"', r"\[\[pipeline\]\] 1: no first stage 'evrything'"),
@@ -128,3 +151,35 @@ def test_without_file_or_pipelines(tmp_path: Path) -> None:
         read_pipelines(tmp_path / "pipelines.toml")
     with pytest.raises(SettingsError, match=r"there is no \[\[pipeline\]\]"):
         read_pipelines(write(tmp_path, '[first.bm25]\nkind = "bm25"'))
+
+
+def test_standard_pipelines_can_be_read(tmp_path: Path) -> None:
+    settings = from_mapping({"catalog": {"fields": {"title": {"type": "text"}}}})
+    found = read_pipelines(write(tmp_path, standard_pipelines(settings)))
+    assert [pipeline.name for pipeline in found.pipelines][-2:] == ["GCL", "GCL, distilled"]
+    assert {name: found.models_of(name) for name in found.first} == {
+        "bm25": (), "info-nce": ("info-nce",), "gcl": ("gcl",), "distilled": ("distilled",),
+        "hybrid-rrf": ("info-nce",), "hybrid-weighted": ("info-nce",),
+    }  # fmt: skip
+    assert {(pipeline.first, pipeline.depth) for pipeline in found.pipelines if pipeline.reranker != "none"} == {
+        ("info-nce", 50), ("info-nce", 100), ("info-nce", 200), ("gcl", 100),
+    }  # fmt: skip
+    assert found.teachers["distilled"].unjudged == "worthless"
+    assert found.over["info-nce"]["training.batch"] == 1024
+
+
+def test_standard_pipelines_fit_the_search(tmp_path: Path) -> None:
+    text, image = {"title": {"type": "text"}}, {"shown": {"type": "image"}}
+    pictures = {"catalog": {"fields": image}, "query": {"fields": image}}
+    found = read_pipelines(write(tmp_path, standard_pipelines(from_mapping(pictures))))
+    assert set(found.first) == {"info-nce", "gcl"}
+    # Nobody asks in words that are of no weight, and nobody answers in them.
+    quiet = {
+        "catalog": {"fields": image | {"sku": {"type": "text", "weight": 0.0}}},
+        "query": {"fields": text},
+    }
+    assert "bm25" not in read_pipelines(write(tmp_path, standard_pipelines(from_mapping(quiet)))).first
+    clicked = {"catalog": {"fields": text}, "log": {"path": "log"}, "encoder": {"text": "some/clip"}}
+    found = read_pipelines(write(tmp_path, standard_pipelines(from_mapping(clicked))))
+    assert found.teachers["distilled"].unjudged == "unknown"
+    assert "training.batch" not in found.over["info-nce"]

@@ -12,6 +12,7 @@ import pytest
 from gradus.errors import SettingsError
 from gradus.evaluation.results import read_evaluation
 from gradus.judgments.split import CELLS
+from gradus.workflow import demo as demo_module
 from gradus.workflow.demo import demo
 
 SECONDS = 0.3
@@ -53,6 +54,17 @@ def test_demo(tmp_path: Path) -> None:
     assert json.dumps(summary.as_dict())
 
 
+def test_without_a_time_it_goes_by_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo_module, "EPOCHS", {"baseline": 1, "gradus": 3})
+    summary = demo(tmp_path / "demo", documents=80)
+    page = summary.report.read_text("utf-8")
+    for name, epochs in demo_module.EPOCHS.items():
+        lines = (tmp_path / "demo" / "models" / name / "metrics.jsonl").read_text().splitlines()
+        assert json.loads(lines[-1])["epoch"] == epochs
+        assert re.search(rf"{name} .*--training.epochs {epochs} ", page)
+    assert "--documents 80 --seed 0" in page
+
+
 @pytest.mark.slow
 def test_a_second_demo_replaces_what_the_first_made_and_nothing_else(tmp_path: Path) -> None:
     out, stages = tmp_path / "demo", []
@@ -78,9 +90,9 @@ def test_files_of_others_are_left_alone(tmp_path: Path, taken: str) -> None:
     assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["precious"]
 
 
-@pytest.mark.parametrize("minutes", [0.0, -1.0, float("nan")])
-def test_equal_time_needs_a_time(tmp_path: Path, minutes: float) -> None:
-    with pytest.raises(SettingsError, match="equal time"):
+@pytest.mark.parametrize("minutes", [-1.0, float("nan")])
+def test_a_time_is_no_less_than_none(tmp_path: Path, minutes: float) -> None:
+    with pytest.raises(SettingsError, match="0 or more"):
         demo(tmp_path / "demo", minutes=minutes)
     assert not (tmp_path / "demo").exists()
 

@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gradus.cli.console import AsJson, print_json, print_table, print_text, show_interval, shown_progress
+from gradus.cli.pipelines_file import pipelines_file
 
 if TYPE_CHECKING:
     from gradus.insight.bench import Bench, PipelineResult
 
 
 def bench(
-    pipelines: Annotated[Path, typer.Argument(metavar="PIPELINES.TOML", help="The pipelines to measure.")],
+    pipelines: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="PIPELINES.TOML",
+            help="The pipelines to measure; without, pipelines.toml here, written where there is none.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path,
         typer.Option(
@@ -31,8 +39,9 @@ def bench(
     from gradus.workflow.bench import RESULTS
     from gradus.workflow.bench import bench as run
 
+    file = pipelines_file(pipelines)
     with shown_progress() as progress:
-        found = run(pipelines, out, progress=progress)
+        found = run(file, out, progress=progress)
     if as_json:
         print_json(found.as_dict())
         return

@@ -61,7 +61,8 @@ def distil(
         typer.Option(
             metavar="",
             help="Queries whose judged pairs say what scores are worth: train, or validation for a pipeline that "
-            "was trained on these judgments. By default validation with --reranker, else train.",
+            "was trained on these judgments. By default train; with --reranker validation, where it has ten judged "
+            "queries.",
             show_default=False,
         ),
     ] = "",
@@ -80,7 +81,7 @@ def distil(
     from gradus.workflow.distil import checked
     from gradus.workflow.distil import distil as start
 
-    learned_from = learned_from or ("validation" if reranker else "train")
+    learned_from = learned_from or ("" if reranker else "train")
     if synthetic and not reranker:
         raise SettingsError(
             "--synthetic makes queries that no run file has lists for; use it with --reranker lambdamart"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gradus.cli.console import AsJson, print_json, print_text, shown_progress
+from gradus.cli.pipelines_file import pipelines_file
 
 if TYPE_CHECKING:
     from gradus.insight.poc import Poc
@@ -22,8 +23,14 @@ class Lang(StrEnum):
 
 def poc(
     pipelines: Annotated[
-        Path, typer.Argument(metavar="PIPELINES.TOML", help="The pipelines, as gradus bench reads them.")
-    ],
+        Path | None,
+        typer.Argument(
+            metavar="PIPELINES.TOML",
+            help="The pipelines, as gradus bench reads them; without, pipelines.toml here, written where there is "
+            "none.",
+            show_default=False,
+        ),
+    ] = None,
     out: Annotated[
         Path,
         typer.Option(
@@ -61,8 +68,9 @@ def poc(
     from gradus.workflow.poc import Asked, prove
 
     asked = Asked(title, in_use, tuple(candidate or ()), kpi, cadence, study)
+    file = pipelines_file(pipelines)
     with shown_progress() as progress:
-        written = prove(pipelines, out, asked, lang.value, progress=progress)
+        written = prove(file, out, asked, lang.value, progress=progress)
     if as_json:
         print_json(written.poc.as_dict())
         return

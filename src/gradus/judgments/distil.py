@@ -74,6 +74,15 @@ class Curve:
         return score, low, high
 
 
+def enough(query: Rows) -> bool:
+    """Whether a curve can be learned from judged pairs.
+
+    Args:
+        query: (p,) which list each pair is of.
+    """
+    return len(np.unique(query)) >= LEAST_QUERIES and len(query) >= LEAST_PAIRS
+
+
 def fit_curve(query: Rows, raw: Floats, judged: Floats, seed: int = 0) -> Curve:
     """Learn what a pipeline's scores are worth.
 
@@ -88,7 +97,7 @@ def fit_curve(query: Rows, raw: Floats, judged: Floats, seed: int = 0) -> Curve:
     """
     known = np.isfinite(judged)
     of, fold = np.unique(query[known], return_inverse=True)
-    if len(of) < LEAST_QUERIES or known.sum() < LEAST_PAIRS:
+    if not enough(query[known]):
         raise JudgmentsError(
             f"{int(known.sum())} judged pairs of {len(of)} queries are among the pipeline's; learning what its "
             f"scores are worth takes {LEAST_PAIRS} of {LEAST_QUERIES}. Let it list more documents of more judged "

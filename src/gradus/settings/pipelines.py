@@ -13,7 +13,13 @@ from gradus.errors import SettingsError
 from gradus.settings.section import Numbers, Section, setting
 from gradus.settings.settings import Settings, read_settings
 
-_KEYS = {"bm25": set[str](), "model": {"model"}, "fusion": {"of", "method", "weights"}, "run": {"run"}}
+_TRAINING = {"with", "teacher"}
+_KEYS = {
+    "bm25": set[str](),
+    "model": {"model"} | _TRAINING,
+    "fusion": {"of", "method", "weights"},
+    "run": {"run"},
+}
 _NEEDED = {"model": "model", "fusion": "of", "run": "run"}
 
 TEXT_RERANKERS = ("cross-encoder", "late-interaction")
@@ -34,6 +40,20 @@ class FirstSettings(Section):
         {}, "Weight of each stage of a fusion. Without: equal for rrf; the best on validation for weighted."
     )
     run: str = setting("", "A run file: TREC text or Parquet.")
+
+
+@dataclass(frozen=True)
+class TeacherSettings(Section):
+    """The two stages that a model is distilled from: LambdaMART over another model of the file."""
+
+    first: str = setting("", "The model that it re-ranks.")
+    depth: int = setting(100, "How many documents of each list are looked at.", minimum=1)
+    unjudged: str = setting(
+        "unknown",
+        "What a judged query's unjudged documents are; worthless where everything good was judged.",
+        choices=("unknown", "worthless"),
+    )
+    synthetic: int = setting(0, "How many synthetic queries it is asked as well.", minimum=0)
 
 
 @dataclass(frozen=True)
@@ -67,6 +87,7 @@ class Pipelines:
         settings: The search, from the `gradus.toml` that the file names.
         first: Name → first stage.
         over: Name of a model → the settings it is trained with, over those of the search.
+        teachers: Name of a model → what it is distilled from.
         pipelines: The pipelines.
         latency: How times are taken.
         seed: Seed of re-rankers and of the order of timing.
@@ -77,6 +98,7 @@ class Pipelines:
     settings: Settings
     first: Mapping[str, FirstSettings]
     over: Mapping[str, Mapping[str, Any]]
+    teachers: Mapping[str, TeacherSettings]
     pipelines: tuple[PipelineSettings, ...]
     latency: LatencySettings
     seed: int
@@ -105,7 +127,9 @@ def read_pipelines(path: Path) -> Pipelines:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SettingsError(f"no {path}; docs/deciding.md shows one") from None
+        raise SettingsError(
+            f"no {path}; gradus bench writes one beside gradus.toml when it is given none"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path} is not TOML: {error}") from None
     try:
@@ -113,7 +137,7 @@ def read_pipelines(path: Path) -> Pipelines:
         named = path.parent / _text("settings", values.get("settings", "gradus.toml"))
         settings_file = named / "gradus.toml" if named.is_dir() else named
         settings = read_settings(settings_file)
-        over, first = _read_first(values.get("first"))
+        first, over, teachers = _read_first(values.get("first"))
         for name, wanted in over.items():
             _trained_with(settings, name, wanted)
         pipelines = _read_pipelines(values.get("pipeline"), first)
@@ -123,7 +147,7 @@ def read_pipelines(path: Path) -> Pipelines:
             raise SettingsError(f"seed must be a whole number from 0 on, not {seed!r}")
     except SettingsError as error:
         raise SettingsError(f"{path}: {error}") from None
-    return Pipelines(settings, first, over, pipelines, latency, seed, path.parent, settings_file)
+    return Pipelines(settings, first, over, teachers, pipelines, latency, seed, path.parent, settings_file)
 
 
 def folder_name(name: str) -> str:
@@ -131,16 +155,21 @@ def folder_name(name: str) -> str:
     return re.sub(r"[\W_]+", "-", name.casefold()).strip("-")
 
 
-def _read_first(given: Any) -> tuple[dict[str, Mapping[str, Any]], dict[str, FirstSettings]]:
-    over, first = {}, {}
+def _read_first(
+    given: Any,
+) -> tuple[dict[str, FirstSettings], dict[str, Mapping[str, Any]], dict[str, TeacherSettings]]:
+    first, over, teachers = {}, {}, {}
     for name, values in _table("first", given or {}).items():
         own = dict(_table(f"first.{name}", values))
         with _at(f"[first.{name}]"):
-            stage = FirstSettings.from_mapping({key: value for key, value in own.items() if key != "with"})
+            stage = FirstSettings.from_mapping(
+                {key: value for key, value in own.items() if key not in _TRAINING}
+            )
             alien = [key for key in own if key not in _KEYS[stage.kind] | {"kind"}]
-            if stage.kind == "model" and "with" in own:
+            if "with" in own:
                 over[name] = _table("with", own["with"])
-                alien.remove("with")
+            if "teacher" in own:
+                teachers[name] = TeacherSettings.from_mapping(_table("teacher", own["teacher"]))
             if alien:
                 raise SettingsError(f"{stage.kind} takes no {alien[0]}")
             needed = _NEEDED.get(stage.kind)
@@ -150,7 +179,10 @@ def _read_first(given: Any) -> tuple[dict[str, Mapping[str, Any]], dict[str, Fir
     for name, stage in first.items():
         with _at(f"[first.{name}]"):
             _check_fusion(name, stage, first)
-    return over, first
+    for name in teachers:
+        with _at(f"[first.{name}] teacher"):
+            _check_teacher(name, first, teachers)
+    return first, over, teachers
 
 
 def _check_fusion(name: str, stage: FirstSettings, first: Mapping[str, FirstSettings]) -> None:
@@ -170,6 +202,19 @@ def _check_fusion(name: str, stage: FirstSettings, first: Mapping[str, FirstSett
         if part in first and part not in seen:
             seen.add(part)
             inside += first[part].of
+
+
+def _check_teacher(
+    name: str, first: Mapping[str, FirstSettings], teachers: Mapping[str, TeacherSettings]
+) -> None:
+    models = {other: stage for other, stage in first.items() if stage.kind == "model"}
+    seen = [name]
+    while seen[-1] in teachers:
+        taught_by = teachers[seen[-1]].first
+        _known(f"model {taught_by!r}", taught_by, models)
+        if taught_by in seen:
+            raise SettingsError(f"{taught_by} would be taught by itself")
+        seen.append(taught_by)
 
 
 def _read_pipelines(given: Any, first: Mapping[str, FirstSettings]) -> tuple[PipelineSettings, ...]:
@@ -201,9 +246,18 @@ def _read_pipelines(given: Any, first: Mapping[str, FirstSettings]) -> tuple[Pip
     return tuple(found.values())
 
 
+_OWN = ("encoder.", "objective.", "training.", "judgments.distilled")
+"""What a model of the file may have to itself. It is measured on the data of all, which the rest describes."""
+
+
 def _trained_with(settings: Settings, name: str, values: Mapping[str, Any]) -> None:
     with _at(f"[first.{name}] with"):
         settings.with_values(values)
+        for key in values:
+            if not key.startswith(_OWN):
+                raise SettingsError(
+                    f"{key} is the same for all models that are measured on the same data; set it in gradus.toml"
+                )
 
 
 @contextmanager

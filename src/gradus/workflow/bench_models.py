@@ -23,7 +23,7 @@ from gradus.insight.bench import Costs
 from gradus.insight.latency import Stopwatch
 from gradus.progress import Progress
 from gradus.settings import Settings, to_mapping
-from gradus.workflow.data import Data
+from gradus.workflow.data import Data, load_data
 from gradus.workflow.training import train
 from gradus.workflow.vectors import document_vectors
 
@@ -33,6 +33,9 @@ Made = TypeVar("Made")
 
 RECORD = "bench.json"
 """In the folder of a model that was trained here: on what, and how long it took."""
+
+LESSON = "distilled.parquet"
+"""Beside it: what the model was taught beside the judgments."""
 
 SAMPLE = 256
 """Documents that are embedded to learn what embedding takes."""
@@ -55,7 +58,22 @@ class Record:
     cpu_seconds: float | None = None
 
 
-def train_missing(folder: Path, settings: Settings, data: Data, progress: Progress) -> Record | None:
+@dataclass(frozen=True)
+class Lesson:
+    """What a model is taught beside the judgments.
+
+    Attributes:
+        content: Names the teacher and what it is asked: equal contents, equal lessons.
+        write: Writes what the teacher says, as `judgments.distilled` names it.
+    """
+
+    content: str
+    write: Callable[[Path], object]
+
+
+def train_missing(
+    folder: Path, settings: Settings, data: Data, progress: Progress, lesson: Lesson | None = None
+) -> Record | None:
     """Train a model unless it is there; a training that was stopped goes on.
 
     Args:
@@ -63,6 +81,7 @@ def train_missing(folder: Path, settings: Settings, data: Data, progress: Progre
         settings: What to train.
         data: What `load_data(settings)` gave.
         progress: Told about each step.
+        lesson: What the model is taught beside the judgments, which takes part of its training's time.
 
     Returns:
         What its training took; `None` for a model that was not trained here.
@@ -74,7 +93,7 @@ def train_missing(folder: Path, settings: Settings, data: Data, progress: Progre
     # The other sections change nothing in a model, and must not be in the way of going on.
     read = ("catalog", "query", "judgments", "split", "encoder", "objective", "training")
     settings = Settings(**{name: getattr(settings, name) for name in read}, root=settings.root)
-    fingerprint = _fingerprint(settings, data)
+    fingerprint = _fingerprint(settings, data, lesson)
     record = _read_record(folder / RECORD)
     if record is None and (model_folder(folder) / "config.json").exists():
         return None
@@ -90,9 +109,16 @@ def train_missing(folder: Path, settings: Settings, data: Data, progress: Progre
         # What is there is of a training that was stopped before its checkpoint.
         shutil.rmtree(folder / "model", ignore_errors=True)
     _write_record(Record(fingerprint), folder / RECORD)
+    with Stopwatch() as teaching:
+        if lesson is not None:
+            if not (resume and (folder / LESSON).exists()):
+                lesson.write(folder / LESSON)
+            settings = settings.with_values({"judgments.distilled": str((folder / LESSON).resolve())})
+            data = load_data(settings)
     with Stopwatch() as watch:
         summary = train(settings, folder, resume=resume, progress=progress, data=data)
-    record = Record(fingerprint, True, summary.seconds, None if resume else watch.cpu_seconds)
+    cpu_seconds = None if resume else teaching.cpu_seconds + watch.cpu_seconds
+    record = Record(fingerprint, True, teaching.seconds + summary.seconds, cpu_seconds)
     _write_record(record, folder / RECORD)
     return record
 
@@ -194,7 +220,7 @@ def embedded_sample(count: int, embed: Callable[[Rows], Made]) -> tuple[Made, Co
     )
 
 
-def _fingerprint(settings: Settings, data: Data) -> str:
+def _fingerprint(settings: Settings, data: Data, lesson: Lesson | None) -> str:
     """Names the data and the settings that are not the defaults, so that a setting more changes nothing."""
     defaults = to_mapping(Settings())
     changed = {
@@ -202,7 +228,8 @@ def _fingerprint(settings: Settings, data: Data) -> str:
         for section, values in to_mapping(settings).items()
     }
     text = json.dumps({section: values for section, values in changed.items() if values}, sort_keys=True)
-    return hashlib.blake2b((text + data.content()).encode(), digest_size=16).hexdigest()
+    text += data.content() + (lesson.content if lesson else "")
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _read_record(path: Path) -> Record | None:

@@ -20,8 +20,10 @@ from gradus.evaluation.runs import read_run
 from gradus.insight.bench import Costs
 from gradus.progress import Progress
 from gradus.settings.pipelines import FirstSettings, Pipelines, PipelineSettings
-from gradus.workflow.bench_models import BenchModel, train_missing
-from gradus.workflow.data import Data
+from gradus.workflow.bench_models import BenchModel, Lesson, train_missing
+from gradus.workflow.data import Data, load_data
+from gradus.workflow.distil import checked, distil
+from gradus.workflow.distil_reranker import reranked
 
 STEPS = 10
 """Weights of a weighted fusion are sought in tenths."""
@@ -48,8 +50,10 @@ class FirstStages:
         """A model, trained where it is not there."""
         if name not in self._models:
             settings = self.pipelines.settings.with_values(self.pipelines.over.get(name, {}))
+            own = settings.judgments != self.pipelines.settings.judgments
+            data = load_data(settings) if own else self.data
             folder = self.pipelines.root / self.pipelines.first[name].model
-            record = train_missing(folder, settings, self.data, self._progress)
+            record = train_missing(folder, settings, data, self._progress, self._lesson(name))
             self._models[name] = BenchModel(
                 folder, record, self.pipelines.settings, self.data, self._progress
             )
@@ -76,7 +80,7 @@ class FirstStages:
         first = self.pipelines.first[name]
         match first.kind:
             case "model":
-                return self.model(name).costs
+                return self.model(name).costs + self._teaching(name)
             case "fusion":
                 return sum((self.costs(part) for part in first.of), Costs())
             case "bm25":
@@ -109,6 +113,29 @@ class FirstStages:
             stage = None if vectors is None else self.model(vectors).vectors
             self._features[vectors] = PairFeatures(stage, known)
         return self._features[vectors]
+
+    def _lesson(self, name: str) -> Lesson | None:
+        teacher = self.pipelines.teachers.get(name)
+        if teacher is None:
+            return None
+        settings, model = self.pipelines.settings, self.model(teacher.first).folder
+        choices = checked(
+            teacher.unjudged, "", depth=teacher.depth, synthetic=teacher.synthetic, seed=self.pipelines.seed
+        )
+        content = json.dumps([self.content(teacher.first), asdict(choices)])
+
+        def write(path: Path) -> None:
+            distil(settings, path, reranked(settings, model), choices=choices, progress=self._progress)
+
+        return Lesson(content, write)
+
+    def _teaching(self, name: str) -> Costs:
+        """What training a model's teacher takes; the teacher is not there when people search."""
+        teacher = self.pipelines.teachers.get(name)
+        if teacher is None:
+            return Costs()
+        costs = self.costs(teacher.first)
+        return Costs(training_seconds=costs.training_seconds, training_cpu_seconds=costs.training_cpu_seconds)
 
     def _digest(self, name: str) -> str:
         first = self.pipelines.first[name]
@@ -188,6 +215,9 @@ def declaration(pipelines: Pipelines, pipeline: PipelineSettings) -> dict[str, A
             values.pop("method")
         if name in pipelines.over:
             values["with"] = dict(pipelines.over[name])
+        if name in pipelines.teachers:
+            teacher = pipelines.teachers[name]
+            values["teacher"] = asdict(teacher) | {"first": {teacher.first: told(teacher.first)}}
         return values | ({"of": {part: told(part) for part in first.of}} if first.of else {})
 
     own = {key: value for key, value in asdict(pipeline).items() if value and value != "none"}

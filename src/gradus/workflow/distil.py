@@ -16,7 +16,7 @@ from gradus.catalog.read import open_queries
 from gradus.catalog.table import Table
 from gradus.errors import JudgmentsError, SettingsError
 from gradus.evaluation.runs import Run
-from gradus.judgments.distil import Curve, fit_curve
+from gradus.judgments.distil import Curve, enough, fit_curve
 from gradus.judgments.judgments import Judgments
 from gradus.judgments.table_format import read_asked, write_judgments
 from gradus.progress import Progress, silent
@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 SOURCE = "distilled"
 
 Unjudged = Literal["unknown", "worthless"]
-LearnedFrom = Literal["train", "validation"]
+LearnedFrom = Literal["", "train", "validation"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Choices:
         unjudged: What a judged query's unjudged documents are: `unknown`, or `worthless`, because whoever judged it
             judged everything of worth; it is then told nothing more, and queries without judgments alone are.
         learned_from: Queries whose judged pairs say what scores are worth: those of the part train or, for pipelines
-            that were trained on these judgments, those of the part validation.
+            that were trained on these judgments, those of the part validation. Empty: validation if it has enough.
         held_out: Whether queries and documents of the test cells and of validation are told as well.
         synthetic: How many synthetic queries are asked beside those of files.
         seed: Seed of the folds and of the synthetic queries.
@@ -160,10 +160,12 @@ def distil(
     target = judged
     if choices.unjudged == "worthless":
         target = np.where(np.isnan(judged), 0.0, judged)
-    learned = (part[lists.query] == choices.learned_from) & (
-        data.split.document_part[lists.document] == "train"
-    )
-    learned &= lists.query < len(data.judgments.queries)
+    known = data.split.document_part[lists.document] == "train"
+    known &= lists.query < len(data.judgments.queries)
+    known &= np.isfinite(target)
+    learned = known & (part[lists.query] == (choices.learned_from or "validation"))
+    if not choices.learned_from and not enough(lists.query[learned]):
+        learned = known & (part[lists.query] == "train")
     curve = fit_curve(lists.query, lists.raw, np.where(learned, target, np.nan), choices.seed)
     score, low, high = curve(lists.query, lists.raw)
     source = np.full(len(score), SOURCE, object)
@@ -261,10 +263,10 @@ def checked(unjudged: str, learned_from: str, **others: Any) -> Choices:
     Raises:
         SettingsError: A word that is none of those to choose from.
     """
-    words = {"unknown", "worthless"}, {"train", "validation"}
+    words = {"unknown", "worthless"}, {"", "train", "validation"}
     for name, value, allowed in zip(
         ("unjudged", "learned-from"), (unjudged, learned_from), words, strict=True
     ):
         if value not in allowed:
-            raise SettingsError(f"--{name} is {value!r}; choose one of {', '.join(sorted(allowed))}")
+            raise SettingsError(f"--{name} is {value!r}; choose one of {', '.join(sorted(allowed - {''}))}")
     return Choices(unjudged=unjudged, learned_from=learned_from, **others)  # type: ignore[arg-type]
