@@ -16,6 +16,7 @@ from typer.testing import CliRunner, Result
 
 import gradus
 import gradus.catalog.check
+import gradus.cli.main
 import gradus.judgments.weights
 from gradus.cli.main import app
 from gradus.evaluation.results import CellResult, Evaluation, write_evaluation
@@ -253,3 +254,16 @@ def test_an_interrupt_exits_with_130_and_leaves_nothing(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert rest == ""
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("given", "then"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_waiting_threads_sleep_unless_told_otherwise(
+    given: str | None, then: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", given or "")  # so that it is put back
+    if given is None:
+        monkeypatch.delenv("OMP_WAIT_POLICY")
+    told = []
+    monkeypatch.setattr(gradus.cli.main, "app", lambda: told.append(os.environ["OMP_WAIT_POLICY"]))
+    gradus.cli.main.main()
+    assert told == [then]

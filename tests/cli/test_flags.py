@@ -45,8 +45,8 @@ def run(
 def test_flags_go_over_the_file_and_the_file_over_defaults(seen: list[Settings]) -> None:
     assert run(seen, "--training.epochs", "3", "--out", "there").stdout == "there\n"
     training = seen[0].training
-    # epochs from the flag, batch from the file, patience from nowhere
-    assert (training.epochs, training.batch, training.patience) == (3, 64, 10)
+    # epochs from the flag, batch from the file, clip from nowhere
+    assert (training.epochs, training.batch, training.clip) == (3, 64, 1.0)
 
 
 def test_a_flag_can_turn_a_setting_off_and_on(seen: list[Settings]) -> None:

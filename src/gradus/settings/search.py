@@ -220,7 +220,10 @@ class TrainingSettings(Section):
     )
     augment: bool = setting(True, "Augment images and drop words while training.")
     patience: int = setting(
-        10, "Validations without a better nDCG@10 before stopping; 0 never stops.", minimum=0
+        0,
+        "Validations without a better nDCG@10 before stopping; 0 never stops, since much is learned at the end, when "
+        "the learning rate falls.",
+        minimum=0,
     )
     checkpoint_minutes: float = setting(1.0, "Time between checkpoints.", minimum=0)
     seed: int = setting(0, "Seed of initial weights, batches and augmentation.", minimum=0)

@@ -18,7 +18,7 @@ _MODELS = """
 [first.info-nce]
 kind = "model"
 model = "runs/info-nce"
-with = {{ "objective.name" = "info-nce", "objective.weight" = "constant", "encoder.exact_terms" = 0, "encoder.prior" = 0.0{batch} }}
+with = {{ "objective.name" = "info-nce", "objective.weight" = "constant", "encoder.exact_terms" = 0, "encoder.prior" = 0.0{own} }}
 
 # As gradus.toml says.
 [first.gcl]
@@ -70,10 +70,15 @@ def standard_pipelines(settings: Settings) -> str:
         for side in (settings.catalog, settings.query)
     )
     spoken = any(field.get("type") == "text" for field in settings.query.fields.values())
-    # Lists of single pairs: 1,024 of them cost mini no more than 512 documents with all their queries.
-    batch = ', "training.batch" = 1024' if settings.encoder.text == settings.encoder.image == "mini" else ""
+    own = ""
+    if settings.encoder.text == settings.encoder.image == "mini":
+        # Lists of single pairs: 1,024 of them cost mini no more than 512 documents with all their queries.
+        own += ', "training.batch" = 1024'
+    if not settings.training.minutes:
+        # A pass over all pairs is about as long as eight over all documents.
+        own += f', "training.epochs" = {max(1, round(settings.training.epochs / 8))}'
     unjudged = "unknown" if settings.log.path else "worthless"
-    parts = [_HEAD, _LEXICAL if words else "", _MODELS.format(batch=batch), _FUSIONS if words else ""]
+    parts = [_HEAD, _LEXICAL if words else "", _MODELS.format(own=own), _FUSIONS if words else ""]
     parts.append(_DISTILLED.format(unjudged=unjudged) if spoken else "")
     pipelines = [("BM25", "bm25", 0)] if words else []
     pipelines.append(("InfoNCE", "info-nce", 0))

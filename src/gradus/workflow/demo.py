@@ -127,9 +127,9 @@ def demo(
 
 
 def _values(name: str, minutes: float, seed: int) -> dict[str, Any]:
-    """What is set for a model; neither stops before its time is over."""
+    """What is set for a model."""
     length = {"training.minutes": minutes} if minutes else {"training.epochs": EPOCHS[name]}
-    return MODELS[name] | length | {"training.patience": 0, "training.seed": seed, "split.seed": seed}
+    return MODELS[name] | length | {"training.seed": seed, "split.seed": seed}
 
 
 def _draw(out: Path, documents: int, seed: int, progress: Progress) -> None:
