@@ -8,7 +8,8 @@ words of a family and a fourth, as soon as it has the last answer; every search 
 Printed for each number of documents and workers:
 
     the vector search      mean milliseconds inside the service for one client (from its metrics) and of calling the
-                           index in this process with the same queries, in turn; recall@10 through HTTP against exact
+                           index in this process with the same queries, in turn: back to back, and after a pause of 3 ms
+                           before each, as a service sleeps between two requests; recall@10 through HTTP against exact
                            search, with and without the filter
     a row per clients      queries per second, milliseconds (p50, p95, p99), failures, and the service's memory at the
                            row's start and end: the sum over its processes, shared pages counted once (PSS)
@@ -42,6 +43,7 @@ from gradus.search.index.filters import Between
 from gradus.settings import EncoderSettings, read_settings
 from gradus.workflow.serving import load_engine
 
+PAUSES = (0.0, 0.003)
 K, EVERY, DIMENSIONS, WORDS, FAMILY, ASKED = 10, 100, 256, 5000, 20, 200
 
 SETTINGS = """
@@ -179,10 +181,11 @@ def asked(url: str, texts: Sequence[str], filtered: bool) -> list[list[str]]:
     return found
 
 
-def directly(engine: Engine, texts: Sequence[str], filtered: bool) -> float:
+def directly(engine: Engine, texts: Sequence[str], filtered: bool, pause: float) -> float:
     """Mean milliseconds of the index, called in this process; in turn with the encoder, as the service calls it."""
     where, seconds = {"tag": Between(0, 0)} if filtered else None, 0.0
     for text in texts:
+        time.sleep(pause)
         vector = engine.embed([engine.ask(text)])
         before = time.perf_counter()
         engine.index.search(vector, K, where)
@@ -199,18 +202,19 @@ def compare(url: str, engine: Engine) -> None:
         vectors = engine.embed([engine.ask(text) for text in texts])
         rows = np.flatnonzero(tags == 0) if filtered else np.arange(len(tags))
         right = [[held.ids[row] for row in rows[best]] for best in nearest(vectors, held.vectors[rows], K)[0]]
-        inside, beside, hits = 0.0, [], 0
+        inside, beside, hits = 0.0, {pause: list[float]() for pause in PAUSES}, 0
         for part in range(0, ASKED, 20):  # in turn, so that what else the machine does hits both
-            beside.append(directly(engine, texts[part : part + 20], filtered))
+            for pause, told in beside.items():
+                told.append(directly(engine, texts[part : part + 20], filtered, pause))
             before = searching(url)
             found = asked(url, texts[part : part + 20], filtered)
             after = searching(url)
             inside += 1e3 * (after[0] - before[0]) / (after[1] - before[1]) / (ASKED / 20)
             hits += sum(len(set(a) & set(b)) for a, b in zip(found, right[part : part + 20], strict=True))
-        direct = float(np.mean(beside))
+        direct, paused = (float(np.mean(told)) for told in beside.values())
         print(
-            f"{label}: {inside:.2f} ms inside, {direct:.2f} ms directly, ratio {inside / direct:.2f}, "
-            f"recall@{K} {hits / (K * ASKED):.4f}",
+            f"{label}: {inside:.2f} ms inside, {direct:.2f} ms directly, ratio {inside / direct:.2f}; {paused:.2f} ms "
+            f"after a pause, ratio {inside / paused:.2f}; recall@{K} {hits / (K * ASKED):.4f}",
             flush=True,
         )
 

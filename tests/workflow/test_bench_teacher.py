@@ -158,3 +158,19 @@ def test_without_a_file_the_standard_pipelines_are_written(
         text.partition("[[pipeline]]")[0] + '[[pipeline]]\nname = "One"\nfirst = "gcl"\n'
     )
     assert "InfoNCE" not in output("bench", "--out", "other")
+
+
+@pytest.mark.slow
+def test_poc_alone_is_the_whole_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_shop(tmp_path, documents=("title", "picture"))
+    output("poc", "--title", "Parts")
+    found = json.loads((tmp_path / "poc/bench/results.json").read_text())
+    assert [result["name"] for result in found["pipelines"]] == [
+        *("BM25", "InfoNCE", "Hybrid, RRF", "Hybrid, weighted"),
+        *(f"InfoNCE + LambdaMART@{depth}" for depth in (50, 100, 200)),
+        *("GCL + LambdaMART@100", "GCL", "GCL, distilled"),
+    ]
+    verdict = json.loads((tmp_path / "poc/report.json").read_text())["verdict"]
+    assert verdict["reference"]["name"] == "InfoNCE + LambdaMART@200"
+    assert verdict["overall"]["findings"][0]["name"] == "GCL, distilled"

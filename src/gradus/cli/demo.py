@@ -14,7 +14,7 @@ def demo(
     minutes: Annotated[
         float,
         typer.Option(
-            min=0, help="Training time of each model; 0: as many epochs as take two idle cores 1.5."
+            min=0, help="Training time of each model; 0: as many epochs as two idle cores make in 1.5 and 1."
         ),
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of data and training.")] = 0,

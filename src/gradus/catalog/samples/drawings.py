@@ -70,6 +70,12 @@ path = "judgments.csv"
 
 [split]
 document_group = "family"
+
+[encoder]
+# Exact words and numbers, and how good a document is whatever is asked, beside the learned numbers, as `gradus init`
+# proposes it. With 0 for both, models can be exported as ONNX.
+exact_terms = 512
+prior = 4.0
 """
 
 Row = Sequence[object]
