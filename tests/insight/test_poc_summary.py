@@ -1,5 +1,6 @@
 """The summary: one sheet on which everything has its place, in both languages."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -139,3 +140,15 @@ def test_without_a_font_for_japanese_the_remedy_is_said(
         pass
     assert fonts(japanese=False) == ["DejaVu Sans"]
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif("ja" not in LANGUAGES, reason="no font for Japanese; apt install fonts-noto-cjk")
+def test_a_font_that_came_after_matplotlib_made_its_list_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    (leading, *_) = fonts(japanese=True)
+    manager = mpl.font_manager.fontManager
+    old = [
+        entry for entry in manager.ttflist if not re.search("CJK|Gothic|Japan|JP|Hiragino|Meiryo", entry.name)
+    ]
+    monkeypatch.setattr(manager, "ttflist", old)
+    assert leading not in mpl.font_manager.get_font_names()
+    assert fonts(japanese=True)[0] == leading

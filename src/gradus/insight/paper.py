@@ -3,7 +3,7 @@
 import re
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -140,14 +140,30 @@ def fonts(*, japanese: bool) -> Sequence[str]:
     """
     from matplotlib.font_manager import get_font_names
 
-    installed = set(get_font_names())
-    found = next((name for name in _JAPANESE if name in installed), None)
+    found = _first_of(get_font_names())
+    if japanese and found is None:
+        _list_new_fonts()
+        found = _first_of(get_font_names())
     if japanese and found is None:
         raise EvaluationError(
             "no font for Japanese is installed; install one, as with: apt install fonts-noto-cjk"
         )
     families = [] if found is None else [found]
     return [*families, "DejaVu Sans"] if japanese else ["DejaVu Sans", *families]
+
+
+def _first_of(installed: Sequence[str]) -> str | None:
+    return next((name for name in _JAPANESE if name in installed), None)
+
+
+def _list_new_fonts() -> None:
+    """Tell Matplotlib of fonts that were installed after it made its list, which it keeps for good."""
+    from matplotlib.font_manager import findSystemFonts, fontManager
+
+    listed = {entry.fname for entry in fontManager.ttflist}
+    for path in set(findSystemFonts()) - listed:
+        with suppress(OSError, RuntimeError):  # what it cannot read
+            fontManager.addfont(path)
 
 
 def _width(text: str, size: float, bold: bool) -> float:
