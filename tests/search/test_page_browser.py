@@ -593,6 +593,20 @@ def test_grades_by_keys_and_disagreements(at: Site, visit: Callable[..., Page]) 
     other.wait_for_selector("#grid .card.graded")
 
 
+def test_what_is_asked_before_the_page_is_ready_is_answered(at: Site, visit: Callable[..., Page]) -> None:
+    page, held = visit(f"{at.url}/judge"), []
+    page.fill("#rater", "Cy")
+    page.press("#rater", "Tab")
+    page.route("**/catalog", lambda route: held.append(route))
+    page.reload()
+    page.fill("#own #text", "a query of my own")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(200)
+    assert page.locator("#grid .card").count() == 0
+    held[0].continue_()
+    page.wait_for_selector("#grid .card:focus")
+
+
 def test_a_grade_that_is_not_recorded_is_taken_back(at: Site, visit: Callable[..., Page]) -> None:
     page = visit(f"{at.url}/judge")
     page.fill("#rater", "Cy")

@@ -7,7 +7,7 @@ import pytest
 from tiny_shop import make_shop
 
 from gradus.encoders.exact_terms import SHARES
-from gradus.encoders.saving import load_model
+from gradus.encoders.saving import load_model, save_model
 from gradus.evaluation.cells import evaluate_cells
 from gradus.settings import read_settings
 from gradus.workflow.data import load_data
@@ -38,3 +38,18 @@ def test_the_share_is_the_best_on_the_validation_cells(shop: Path) -> None:
         values.append(np.mean([cell.per_query["nDCG@10"].mean() for cell in found]))
     assert max(values) > min(values)
     assert chosen == pytest.approx(SHARES[int(np.argmax(values))])
+
+
+def test_a_model_without_a_share_can_be_gone_on_from(shop: Path) -> None:
+    settings = read_settings(shop).with_values(
+        {"encoder.exact_terms": 64, "split.validation": 0.3, "training.epochs": 1}
+    )
+    first = train(settings, shop / "first").model
+    model = load_model(first)
+    assert model.exact is not None
+    model.exact.share.fill_(0.0)
+    save_model(model, first, {})
+    again = train(settings.with_values({"training.start": str(first)}), shop / "second").model
+    known = load_model(again)
+    assert known.exact is not None
+    assert min(abs(float(known.exact.share) - share) for share in SHARES) < 1e-6

@@ -34,7 +34,7 @@ def make(folder: Path) -> tuple[Settings, Path]:
         EncoderSettings(dimensions=16, pixels=32, exact_terms=16),
         fields,
         documents.columns["title"],
-        evidence=documents.ids[:5],
+        evidence=documents.take(range(5)),
     )
     assert encoder.residual is not None
     encoder.residual.vectors.data.normal_(std=0.2)

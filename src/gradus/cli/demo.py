@@ -13,9 +13,7 @@ def demo(
     documents: Annotated[int, typer.Option(min=1, help="How many drawings.")] = 4000,
     minutes: Annotated[
         float,
-        typer.Option(
-            min=0, help="Training time of each model; 0: as many epochs as two idle cores make in 1.5 and 1."
-        ),
+        typer.Option(min=0, help="Training time of each model; 0: as many epochs as two cores make in one."),
     ] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Seed of data and training.")] = 0,
     as_json: AsJson = False,

@@ -16,7 +16,7 @@ from gradus.catalog.image_cache import cache_folder
 from gradus.catalog.table import Table
 from gradus.encoders.build import build_encoder
 from gradus.encoders.encoder import Encoder, Prepared, Side
-from gradus.encoders.exact_terms import SHARES
+from gradus.encoders.exact_terms import SHARE, SHARES
 from gradus.encoders.saving import load_model, save_model
 from gradus.encoders.start import start_encoder
 from gradus.encoders.words import as_text
@@ -337,6 +337,9 @@ class _Validation:
         """The share of the exact terms, among `SHARES`, that the metric likes best; the least of equals."""
         exact = self.encoder.exact
         assert exact is not None  # noqa: S101 - narrows the type
+        exact.share.fill_(
+            SHARE
+        )  # a model that goes on from another may have a share of 0, which tells no other
         queries, documents = self._embedded()
         values = [
             self._mean(exact.reshared(queries, share), exact.reshared(documents, share)) for share in SHARES

@@ -17,6 +17,14 @@ export async function begin(page, build) {
   }
   /** @type {Catalog | null} */
   let catalog = null;
+  /** @type {HTMLFormElement | null} */
+  let early = null; // what was asked before there was anybody to answer
+  document.addEventListener("submit", (event) => {
+    const form = /** @type {HTMLFormElement} */ (event.target);
+    if (form.method === "dialog") return;
+    event.preventDefault();
+    if (catalog === null) early = form;
+  });
   const show = () => {
     document.title = `${t(`${page}.title`)} · Gradus`;
     if (catalog === null) return;
@@ -36,6 +44,7 @@ export async function begin(page, build) {
   }
   clearNotice();
   show();
+  /** @type {HTMLFormElement | null} */ (early)?.requestSubmit();
 }
 
 /**
