@@ -180,6 +180,8 @@ def test_standard_pipelines_fit_the_search(tmp_path: Path) -> None:
         "query": {"fields": text},
     }
     assert "bm25" not in read_pipelines(write(tmp_path, standard_pipelines(from_mapping(quiet)))).first
+    unheard = {"catalog": {"fields": text}, "query": {"fields": {"sku": {"type": "text", "weight": 0.0}}}}
+    assert "distilled" not in read_pipelines(write(tmp_path, standard_pipelines(from_mapping(unheard)))).first
     clicked = {"catalog": {"fields": text}, "log": {"path": "log"}, "encoder": {"text": "some/clip"}}
     clicked |= {"training": {"minutes": 2.0}}
     found = read_pipelines(write(tmp_path, standard_pipelines(from_mapping(clicked))))

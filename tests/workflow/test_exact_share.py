@@ -9,7 +9,7 @@ from tiny_shop import make_shop
 from gradus.encoders.exact_terms import SHARES
 from gradus.encoders.saving import load_model, save_model
 from gradus.evaluation.cells import evaluate_cells
-from gradus.settings import read_settings
+from gradus.settings import Settings, read_settings
 from gradus.workflow.data import load_data
 from gradus.workflow.training import train
 
@@ -19,10 +19,14 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_shop(tmp_path_factory.mktemp("exact") / "shop", ("title",), "both")
 
 
-def test_the_share_is_the_best_on_the_validation_cells(shop: Path) -> None:
-    settings = read_settings(shop).with_values(
+def settings_of(shop: Path) -> Settings:
+    return read_settings(shop).with_values(
         {"encoder.exact_terms": 64, "split.validation": 0.3, "training.epochs": 1}
     )
+
+
+def test_the_share_is_the_best_on_the_validation_cells(shop: Path) -> None:
+    settings = settings_of(shop)
     data = load_data(settings)
     model = load_model(train(settings, shop / "run", data=data).model)
     assert model.exact is not None
@@ -41,9 +45,7 @@ def test_the_share_is_the_best_on_the_validation_cells(shop: Path) -> None:
 
 
 def test_a_model_without_a_share_can_be_gone_on_from(shop: Path) -> None:
-    settings = read_settings(shop).with_values(
-        {"encoder.exact_terms": 64, "split.validation": 0.3, "training.epochs": 1}
-    )
+    settings = settings_of(shop)
     first = train(settings, shop / "first").model
     model = load_model(first)
     assert model.exact is not None

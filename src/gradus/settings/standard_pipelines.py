@@ -1,5 +1,6 @@
 """The pipelines that answer whether a re-ranker can go, for those who have not declared any."""
 
+from gradus.settings.section import Fields
 from gradus.settings.settings import Settings
 
 _HEAD = """\
@@ -65,11 +66,10 @@ def standard_pipelines(settings: Settings) -> str:
     BM25, InfoNCE, both together, LambdaMART over InfoNCE at three depths, the model that `gradus.toml` describes, alone
     and re-ranked, and the same distilled from two stages. Without texts on both sides, what needs words is left out.
     """
+    spoken = _encoded(settings.query.fields, "text")
     words = all(
-        any(field.get("type") != "image" and field.get("weight", 1) for field in side.fields.values())
-        for side in (settings.catalog, settings.query)
+        _encoded(side.fields, "text", "category", "number") for side in (settings.catalog, settings.query)
     )
-    spoken = any(field.get("type") == "text" for field in settings.query.fields.values())
     own = ""
     if settings.encoder.text == settings.encoder.image == "mini":
         # Lists of single pairs: 1,024 of them cost mini no more than 512 documents with all their queries.
@@ -91,3 +91,8 @@ def standard_pipelines(settings: Settings) -> str:
         parts.append(_PIPELINE.format(name=name, first=first))
         parts.append(_RERANKED.format(depth=depth) if depth else "")
     return "".join(parts)
+
+
+def _encoded(fields: Fields, *types: str) -> bool:
+    """Whether a field of one of the types has a part in the embedding."""
+    return any(field.get("type", "text") in types and field.get("weight", 1) for field in fields.values())

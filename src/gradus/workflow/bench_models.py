@@ -23,7 +23,7 @@ from gradus.insight.bench import Costs
 from gradus.insight.latency import Stopwatch
 from gradus.progress import Progress
 from gradus.settings import Settings, to_mapping
-from gradus.workflow.data import Data, load_data
+from gradus.workflow.data import Data, with_distilled
 from gradus.workflow.training import train
 from gradus.workflow.vectors import document_vectors
 
@@ -114,7 +114,7 @@ def train_missing(
             if not (resume and (folder / LESSON).exists()):
                 lesson.write(folder / LESSON)
             settings = settings.with_values({"judgments.distilled": str((folder / LESSON).resolve())})
-            data = load_data(settings)
+            data = with_distilled(settings, data)
     with Stopwatch() as watch:
         summary = train(settings, folder, resume=resume, progress=progress, data=data)
     cpu_seconds = None if resume else teaching.cpu_seconds + watch.cpu_seconds

@@ -21,7 +21,7 @@ from gradus.insight.bench import Costs
 from gradus.progress import Progress
 from gradus.settings.pipelines import FirstSettings, Pipelines, PipelineSettings
 from gradus.workflow.bench_models import BenchModel, Lesson, train_missing
-from gradus.workflow.data import Data, load_data
+from gradus.workflow.data import Data, with_distilled
 from gradus.workflow.distil import checked, distil
 from gradus.workflow.distil_reranker import reranked
 
@@ -51,7 +51,7 @@ class FirstStages:
         if name not in self._models:
             settings = self.pipelines.settings.with_values(self.pipelines.over.get(name, {}))
             own = settings.judgments != self.pipelines.settings.judgments
-            data = load_data(settings) if own else self.data
+            data = with_distilled(settings, self.data) if own else self.data
             folder = self.pipelines.root / self.pipelines.first[name].model
             record = train_missing(folder, settings, data, self._progress, self._lesson(name))
             self._models[name] = BenchModel(

@@ -116,8 +116,16 @@ def load_data(settings: Settings) -> Data:
             f"{settings.resolve(settings.judgments.path)}: no pair with a score above 0 is left to train on "
             "after the split; judge more pairs, or lower split.novel_queries and split.novel_documents"
         )
-    data = Data(documents, file.judgments, split)
-    return replace(data, distilled=_distilled(settings, data)) if settings.judgments.distilled else data
+    return with_distilled(settings, Data(documents, file.judgments, split))
+
+
+def with_distilled(settings: Settings, data: Data) -> Data:
+    """The data with what `judgments.distilled` names, and nothing else that was distilled.
+
+    Raises:
+        JudgmentsError: The file is not there, or holds nothing that training may see and nobody has judged.
+    """
+    return replace(data, distilled=_distilled(settings, data) if settings.judgments.distilled else None)
 
 
 def _distilled(settings: Settings, data: Data) -> Judgments:

@@ -88,7 +88,7 @@ def demo(
             what it was judged to be in `judged/`, and `demo.json`, by which a later demo knows that these are
             its own.
         documents: How many drawings.
-        minutes: Training time of each model. 0 goes by `EPOCHS`, which gives the same numbers on any machine.
+        minutes: Training time of each model. 0 goes by `EPOCHS`: the same numbers on any machine, up to rounding.
         seed: Seed of data and training.
         progress: Told about each stage.
 
@@ -101,7 +101,7 @@ def demo(
     _draw(out, documents, seed, progress)
     settings = read_settings(out / "drawings" / "gradus.toml").with_values({"split.seed": seed})
     data = load_data(settings)
-    trainings, evaluations, seconds = [], [], []
+    trainings, evaluations = [], []
     for name in MODELS:
         model = out / "models" / name
         if model.exists():
@@ -112,7 +112,6 @@ def demo(
             progress(f"{name}: {stage}", done, total, note)
 
         summary = train(chosen, model, progress=told, data=data)
-        seconds.append(summary.seconds)
         trainings.append(_training(name, chosen, summary, model / "metrics.jsonl"))
         evaluation = evaluate(chosen, model, progress=told, data=data)
         write_evaluation(evaluation, model / "evaluation")
@@ -120,7 +119,7 @@ def demo(
     progress("report", 0, 1, "")
     comparisons = compare(evaluations, settings.evaluation.metrics)
     commands = _commands(out, len(data.documents), minutes, seed)
-    report = _report(data, evaluations, comparisons, trainings, seconds, commands)
+    report = _report(data, evaluations, comparisons, trainings, commands)
     write_report(report, out / "report.html")
     progress("report", 1, 1, "")
     clicks = judge_clicks(settings, data, out, seed, progress)
@@ -181,7 +180,6 @@ def _report(
     evaluations: list[Evaluation],
     comparisons: list[Comparison],
     trainings: list[Training],
-    seconds: list[float],
     commands: list[str],
 ) -> Report:
     baseline, system = evaluations
@@ -193,7 +191,7 @@ def _report(
         introduction=(
             f"Two models learned to search {len(data.documents):,} drawings with queries in words and pictures, "
             "in English and Japanese. They share encoder, data and budget: training took "
-            f"{seconds[0]:.0f} and {seconds[1]:.0f} s. "
+            f"{' and '.join(each.facts['training time'] for each in trainings)}. "
             "The baseline takes every judged pair as equally good; gradus learns how good each one is."
         ),
         baseline=baseline,

@@ -337,9 +337,8 @@ class _Validation:
         """The share of the exact terms, among `SHARES`, that the metric likes best; the least of equals."""
         exact = self.encoder.exact
         assert exact is not None  # noqa: S101 - narrows the type
-        exact.share.fill_(
-            SHARE
-        )  # a model that goes on from another may have a share of 0, which tells no other
+        # A model that went on from another may have its share, and one of 0 cannot be read as any other.
+        exact.share.fill_(SHARE)
         queries, documents = self._embedded()
         values = [
             self._mean(exact.reshared(queries, share), exact.reshared(documents, share)) for share in SHARES
