@@ -391,6 +391,12 @@ def test_a_document_opens_with_its_explanation(at: Site, visit: Callable[..., Pa
     other.wait_for_url("**like=**")
 
 
+def test_four_digits_of_a_document_are_one_number(at: Site, visit: Callable[..., Page]) -> None:
+    page = visit(at.url)
+    quantity = "(values) => import('/static/words.js').then((words) => values.map(words.quantity))"
+    assert page.evaluate(quantity, [2011, 12500.5, 0.25]) == ["2011", "12,500.5", "0.25"]
+
+
 def test_both_languages(at: Site, visit: Callable[..., Page]) -> None:
     page = visit(f"{at.url}/?q={QUERY}", locale="ja-JP")
     shown(page)

@@ -123,9 +123,5 @@ def _order(keys: Sequence[NDArray[np.integer]]) -> NDArray[np.int64]:
     for key, size in zip(keys, sizes, strict=True):
         packed *= size
         packed += key
-    # Sixteen bits at a time, the last first: these NumPy sorts by counting, several times as fast as whole numbers.
-    order = np.argsort(packed.astype(np.uint16), kind="stable")
-    for bits in range(16, int(packed.max()).bit_length(), 16):
-        digits = (packed >> bits).astype(np.uint16)
-        order = order[np.argsort(digits[order], kind="stable")]
-    return order
+    # No two are alike, so that any sort gives one order; NumPy's default is the fastest, by vector instructions.
+    return np.argsort(packed)

@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { showPicture } from "./service.js";
-import { language, number } from "./words.js";
+import { language, quantity } from "./words.js";
 
 /** @typedef {import("./service.js").Fields} Fields */
 /** @typedef {import("./service.js").Catalog} Catalog */
@@ -63,7 +63,7 @@ export function isFacet(catalog, field) {
  * A field's value, as text.
  * @param {string | number} value
  */
-export const shown = (value) => (typeof value === "number" ? number(value) : value);
+export const shown = (value) => (typeof value === "number" ? quantity(value) : value);
 
 /**
  * A document's first picture in a frame.

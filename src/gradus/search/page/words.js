@@ -187,6 +187,9 @@ export const known = (name) => name in WORDS;
 /** A number as the language writes it. @param {number} value */
 export const number = (value) => new Intl.NumberFormat(language, { maximumSignificantDigits: 10 }).format(value);
 
+/** A number of a document: four digits stay together, since many are a year or a code. @param {number} value */
+export const quantity = (value) => new Intl.NumberFormat(language, { maximumSignificantDigits: 10, useGrouping: "min2" }).format(value);
+
 /** Put the language's words into the document. */
 function translate() {
   document.documentElement.lang = language;
