@@ -72,6 +72,19 @@ def test_its_training_costs_that_of_its_teacher_as_well(taught: Path) -> None:
     assert declared["first"]["plain"]["with"]["objective.name"] == "info-nce"
 
 
+def test_a_teacher_beside_its_pupil_is_trained_once(copy: Path) -> None:
+    fusion = '[first.both]\nkind = "fusion"\nof = ["taught", "plain"]\n'
+    pipelines = "".join(
+        f'[[pipeline]]\nname = "{name}"\nfirst = "{name}"\n' for name in ("plain", "taught", "both")
+    )
+    (copy / "pipelines.toml").write_text(FILE.partition("[[pipeline]]")[0] + fusion + pipelines)
+    bench(copy / "pipelines.toml", copy / "out")
+    results = json.loads((copy / "out/results.json").read_text())["pipelines"]
+    plain, taught, both = (result["costs"] for result in results)
+    assert both["training_seconds"] == taught["training_seconds"]
+    assert both["index_bytes"] == plain["index_bytes"] + taught["index_bytes"]
+
+
 def test_what_is_trained_is_kept(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_models, "train", None)
     before = (copy / "out/results.json").read_text()

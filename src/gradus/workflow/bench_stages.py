@@ -76,24 +76,17 @@ class FirstStages:
         return self._make(name, live=True)
 
     def costs(self, name: str) -> Costs:
-        """What a first stage takes beside its queries' time."""
-        first = self.pipelines.first[name]
-        match first.kind:
-            case "model":
-                return self.model(name).costs + self._teaching(name)
-            case "fusion":
-                return sum((self.costs(part) for part in first.of), Costs())
-            case "bm25":
-                search = self.search(name)
-                assert isinstance(search, Bm25Search)  # noqa: S101 - narrows the type
-                return Costs(index_bytes=search.index.nbytes)
-        # What a given run took, nobody saw.
-        return Costs(
-            training_seconds=None,
-            training_cpu_seconds=None,
-            embedding_seconds=None,
-            embedding_cpu_seconds=None,
-        )
+        """What a first stage takes beside its queries' time; what is in it twice is made once."""
+        parts = self._parts(name)
+        teachers = {teacher for part in parts for teacher in self._teachers(part)} - parts
+        total = sum((self._own_costs(part) for part in sorted(parts)), Costs())
+        for teacher in sorted(teachers):
+            # A teacher is not there when people search.
+            costs = self._own_costs(teacher)
+            total += Costs(
+                training_seconds=costs.training_seconds, training_cpu_seconds=costs.training_cpu_seconds
+            )
+        return total
 
     def weights(self, name: str) -> tuple[float, ...]:
         """The weights of a fusion's parts: the given ones, else equal, or the best on validation for `weighted`."""
@@ -129,13 +122,30 @@ class FirstStages:
 
         return Lesson(content, write)
 
-    def _teaching(self, name: str) -> Costs:
-        """What training a model's teacher takes; the teacher is not there when people search."""
+    def _parts(self, name: str) -> set[str]:
+        """A first stage, or what a fusion is made of in the end."""
+        first = self.pipelines.first[name]
+        return {name} if first.kind != "fusion" else set().union(*(self._parts(part) for part in first.of))
+
+    def _teachers(self, name: str) -> set[str]:
+        """Who taught a model, and who taught those."""
         teacher = self.pipelines.teachers.get(name)
-        if teacher is None:
-            return Costs()
-        costs = self.costs(teacher.first)
-        return Costs(training_seconds=costs.training_seconds, training_cpu_seconds=costs.training_cpu_seconds)
+        return set() if teacher is None else {teacher.first} | self._teachers(teacher.first)
+
+    def _own_costs(self, name: str) -> Costs:
+        if self.pipelines.first[name].kind == "model":
+            return self.model(name).costs
+        if self.pipelines.first[name].kind == "bm25":
+            search = self.search(name)
+            assert isinstance(search, Bm25Search)  # noqa: S101 - narrows the type
+            return Costs(index_bytes=search.index.nbytes)
+        # What a given run took, nobody saw.
+        return Costs(
+            training_seconds=None,
+            training_cpu_seconds=None,
+            embedding_seconds=None,
+            embedding_cpu_seconds=None,
+        )
 
     def _digest(self, name: str) -> str:
         first = self.pipelines.first[name]
