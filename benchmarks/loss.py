@@ -8,11 +8,12 @@ InfoNCE in both directions of B query and B document embeddings with D numbers e
     gradus                 pairwise GCL
     gradus, 20 judged      many-to-many GCL with 20 judged pairs a query, each competing with what weighs less
 
-Every measurement is a process of its own, and the ways take turns, so that what else the machine does meets all alike. On
-a CPU, one thread: seconds are of processor time, the least of all repetitions in all turns; memory is the growth of the resident set over the inputs at its peak, embeddings' gradients included. With
---device cuda: seconds of the device, memory of PyTorch's allocator, and logits of bfloat16 embeddings. The share is
-that of the fastest measured product of matrices, at 8 B² D operations: Z once forward and once backward, and the two
-products of its gradient. Naive needs a quarter less. The first four are one number, and the script checks that.
+Every measurement is a process of its own, and the ways take turns, so that what else the machine does meets all
+alike. On a CPU, one thread: seconds are of processor time, the least of all repetitions in all turns; memory is the
+growth of the resident set over the inputs at its peak, embeddings' gradients included. With --device cuda: seconds
+of the device, memory of PyTorch's allocator, and logits of bfloat16 embeddings. The share is that of the fastest
+measured product of matrices, at 8 B² D operations: Z once forward and once backward, and the two products of its
+gradient. Naive needs a quarter less. The first four are one number, and the script checks that.
 """
 
 import argparse

@@ -2,8 +2,9 @@
 
 Documents come in families of twenty that share three made-up words; a fourth is their own, and so is a number, of
 which a filter admits one in a hundred. An untrained `mini` model embeds them into 256 numbers. `gradus index build`
-and `gradus serve` do what they do for everybody. Each client keeps one connection, and asks for ten documents by the
-words of a family and a fourth, as soon as it has the last answer; every search is recorded. The clients share the machine's cores with the service.
+and `gradus serve` do what they do for everybody. Each client keeps one connection, and asks for ten documents by
+the words of a family and a fourth, as soon as it has the last answer; every search is recorded. The clients share
+the machine's cores with the service.
 
 Printed for each number of documents and workers:
 

@@ -81,11 +81,11 @@ class FieldParts:
         return cls(**{**values, "texts": tuple(values["texts"])})
 
     def dense(self, parts: Vectors, factors: Mapping[str, float]) -> Vectors:
-        """(n, D) the dense part of documents with these factors, (n, 1 + D) with the prior before it, 1 for a field that is not named.
+        """(n, D) the dense part of documents with these factors; with the prior before it, (n, 1 + D).
 
         Args:
             parts: (n, P, D).
-            factors: Field → factor.
+            factors: Field → factor; 1 for one that is not named.
         """
         scale = np.array([b * factors.get(name, 1.0) for name, b in self.weights.items()], np.float32)
         dense = _unit(np.einsum("f,nfd->nd", scale, parts[:, : len(scale)]))

@@ -1,8 +1,9 @@
 """A saved model: a folder that a person can read and that loads without running any code from it.
 
-`config.json` says what the model is made of, `model.safetensors` holds every parameter, `towers/` what the
-towers need beside them (vocabulary, tokenizer, configs), `residual.json` and `query_residual.json` the
-documents and queries that have a residual, `prior.json` what has an effect on the prior, `README.md` is the model card. No pickles.
+`config.json` says what the model is made of, `model.safetensors` holds every parameter, `towers/` what the towers
+need beside them (vocabulary, tokenizer, configs), `residual.json` and `query_residual.json` the documents and
+queries that have a residual, `prior.json` what has an effect on the prior, `README.md` is the model card. No
+pickles.
 """
 
 import hashlib

@@ -132,9 +132,10 @@ def read_marqo_gs(
 def write_marqo_gs(folder: Path, judgments: Judgments, split: Split) -> None:
     """Write the layout, all of its files.
 
-    The documents' first text field becomes the title and their first image field image_local; the queries'
-    first text field is the query. Paths of images are written absolute. Validation counts as train, having no place of its own. The ground
-    truth of every other query, by the order of the ids, is for development and the rest for the test.
+    The documents' first text field becomes the title and their first image field image_local; the queries' first
+    text field is the query. Paths of images are written absolute. Validation counts as train, having no place of
+    its own. The ground truth of every other query, by the order of the ids, is for development and the rest for the
+    test.
 
     Args:
         folder: The folder to make; one that is there is replaced.

@@ -1,7 +1,8 @@
 """The judgments file: one judged pair a row, in CSV, TSV, JSONL or Parquet.
 
-Columns: query_id, the query's fields (unless the queries have a file of their own), doc_id, score, and
-optionally low, high, source, query_split and doc_split. Other columns, such as counts of evidence and its window, are for people.
+Columns: query_id, the query's fields (unless the queries have a file of their own), doc_id, score, and optionally
+low, high, source, query_split and doc_split. Other columns, such as counts of evidence and its window, are for
+people.
 """
 
 from collections.abc import Mapping, Sequence

@@ -33,8 +33,8 @@ class Part:
     """What a vector is made of.
 
     Attributes:
-        kind: A field; what evidence says beyond the fields; the document prior; the exact words, numbers and codes in the vector; or those
-            that BM25 counts beside it.
+        kind: A field; what evidence says beyond the fields; the document prior; the exact words, numbers and codes
+            in the vector; or those that BM25 counts beside it.
         field: The field's name; `None` for the other kinds.
     """
 

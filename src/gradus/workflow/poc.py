@@ -94,9 +94,9 @@ def prove(
 
     Args:
         file: What `read_pipelines` reads.
-        out: Gets `report.html`, `report.json`, `summary.png`, `cost.xlsx` (`cost.csv` without XlsxWriter), and what was run: `bench/`
-            and, where the settings name a log, `cadence/`. What is there and depends on nothing that changed is not
-            run again.
+        out: Gets `report.html`, `report.json`, `summary.png`, `cost.xlsx` (`cost.csv` without XlsxWriter), and what
+            was run: `bench/` and, where the settings name a log, `cadence/`. What is there and depends on nothing
+            that changed is not run again.
         asked: What else is asked for.
         language: Of the page and the spreadsheet.
         progress: Told about each stage.

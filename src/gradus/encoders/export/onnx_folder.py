@@ -61,8 +61,8 @@ def write_onnx(
 
     Raises:
         MissingExtraError: The ONNX libraries are not installed.
-        ModelError: The folder holds something else; a tower cannot be exported; or a graph differs from the encoder by more than its
-            tolerance.
+        ModelError: The folder holds something else; a tower cannot be exported; or a graph differs from the encoder
+            by more than its tolerance.
     """
     onnx_library()
     require_dense(encoder)

@@ -1,10 +1,10 @@
 """The approximate index: the exact one's store, its base ordered by cells of near vectors (an inverted file).
 
 A search computes the dot products of the cells whose centres are nearest to the query, until it has seen as many
-documents as `_PROBES` cells hold on average. A filter costs no recall: only what it admits counts as seen, so a narrower filter is
-looked for in more cells, and a narrow one everywhere. Where words count, as many documents again are looked at that
-share most with those of the query. Documents that changed since the base was written are searched
-exactly beside it.
+documents as `_PROBES` cells hold on average. A filter costs no recall: only what it admits counts as seen, so a
+narrower filter is looked for in more cells, and a narrow one everywhere. Where words count, as many documents again
+are looked at that share most with those of the query. Documents that changed since the base was written are
+searched exactly beside it.
 
 Centres come from spherical k-means on a sample (Dhillon and Modha, 2001), the same for the same documents.
 """

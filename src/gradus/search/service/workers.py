@@ -65,8 +65,8 @@ class _Relayed:
 class Workers:
     """A supervisor of workers. For the main thread, since it hears signals.
 
-    A worker that ends is replaced; so is one whose event loop stands still, which is killed. SIGHUP has one of them swap, and tell the others; SIGTERM and SIGINT have all
-    finish what is under way, and end.
+    A worker that ends is replaced; so is one whose event loop stands still, which is killed. SIGHUP has one of them
+    swap, and tell the others; SIGTERM and SIGINT have all finish what is under way, and end.
 
     Args:
         work: What each does; a function that can be pickled.
