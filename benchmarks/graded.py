@@ -67,12 +67,23 @@ def folder_settings(folder: Path) -> Settings:
 
 
 def measured(
-    folder: Path, out: Path, values: dict[str, object], minutes: float, seed: int, metrics: tuple[str, ...]
+    folder: Path,
+    out: Path,
+    values: dict[str, object],
+    minutes: float,
+    seed: int,
+    metrics: tuple[str, ...],
+    judgments: Any = None,
 ) -> dict[str, Any]:
-    """Train with one thread for 2 × `minutes` of processor time into `out`, and measure the cells."""
+    """Train with one thread for 2 × `minutes` of processor time into `out`, and measure the cells.
+
+    With `judgments`, it is trained on those and measured against the folder's own.
+    """
+    from dataclasses import replace
+
     import torch
 
-    from gradus.workflow.data import load_data
+    from gradus.workflow.data import load_data, with_distilled
     from gradus.workflow.evaluation import evaluate
     from gradus.workflow.training import train
 
@@ -86,7 +97,8 @@ def measured(
     }
     settings = folder_settings(folder).with_values(fixed | values)
     data = load_data(settings)
-    summary = train(settings, out, data=data, clock=time.process_time)
+    taught = data if judgments is None else with_distilled(settings, replace(data, judgments=judgments))
+    summary = train(settings, out, data=taught, clock=time.process_time)
     evaluation = evaluate(settings, summary.model, data=data)
     return {
         "steps": summary.steps,

@@ -53,7 +53,7 @@ def distil(
         typer.Option(
             metavar="",
             help="What a judged query's unjudged documents are: unknown, or worthless where everything good was "
-            "judged; then only queries without judgments are told anything.",
+            "judged, or a search chose what people saw; then only queries without judgments are told anything.",
         ),
     ] = "unknown",
     learned_from: Annotated[

@@ -50,7 +50,8 @@ class TeacherSettings(Section):
     depth: int = setting(100, "How many documents of each list are looked at.", minimum=1)
     unjudged: str = setting(
         "unknown",
-        "What a judged query's unjudged documents are; worthless where everything good was judged.",
+        "What a judged query's unjudged documents are; worthless where everything good was judged, or a search chose "
+        "what people saw.",
         choices=("unknown", "worthless"),
     )
     synthetic: int = setting(0, "How many synthetic queries it is asked as well.", minimum=0)

@@ -39,13 +39,12 @@ method = "weighted"
 """
 
 _DISTILLED = """
-# The same, and two stages say what is good for queries that nobody has asked yet. Where somebody judged all that is
-# good for a query, what is unjudged is worthless; in a log, it is unknown.
+# The same, and two stages say what is good for queries that nobody has asked yet.
 [first.distilled]
 kind = "model"
 model = "runs/distilled"
-with = {{ "encoder.query_residual" = 0.1 }}
-teacher = {{ first = "info-nce", synthetic = 4000, depth = 60, unjudged = "{unjudged}" }}
+with = { "encoder.query_residual" = 0.1 }
+teacher = { first = "info-nce", synthetic = 4000, depth = 60, unjudged = "worthless" }
 """
 
 _PIPELINE = """
@@ -77,9 +76,8 @@ def standard_pipelines(settings: Settings) -> str:
     if not settings.training.minutes:
         # A pass over all pairs is about as long as eight over all documents.
         own += f', "training.epochs" = {max(1, round(settings.training.epochs / 8))}'
-    unjudged = "unknown" if settings.log.path else "worthless"
     parts = [_HEAD, _LEXICAL if words else "", _MODELS.format(own=own), _FUSIONS if words else ""]
-    parts.append(_DISTILLED.format(unjudged=unjudged) if spoken else "")
+    parts.append(_DISTILLED if spoken else "")
     pipelines = [("BM25", "bm25", 0)] if words else []
     pipelines.append(("InfoNCE", "info-nce", 0))
     if words:

@@ -22,12 +22,12 @@ from gradus.judgments.logs.cells import Cells
 from gradus.judgments.scores import Scores
 from gradus.judgments.simulation.policy import Policy
 from gradus.judgments.simulation.simulate import Simulation, simulate_cells
-from gradus.judgments.simulation.truth import Truth, query_names, truth_of
+from gradus.judgments.simulation.truth import query_names, truth_of
 from gradus.judgments.simulation.users import PBM, Users
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
 from gradus.training.loop import Clock
-from gradus.workflow.data import load_data
+from gradus.workflow.data import Data, load_data
 from gradus.workflow.evaluation import evaluate
 from gradus.workflow.training import train
 
@@ -123,18 +123,14 @@ def study_noise(
             refuses a log is no error but a finding.
     """
     data = load_data(settings)
-    known = data.judgments.take(
-        (data.split.query_part != "novel")[data.judgments.query]
-        & (data.split.document_part != "novel")[data.judgments.document]
-    )
-    truth = truth_of(known)
+    known = seen_by_training(data)
     metric = settings.evaluation.metrics[0]
     jobs = [(CEILING, 0), *((name, size) for size in sorted(impressions) for name in (FLOOR, *estimators))]
     points = []
     for number, (name, size) in enumerate(jobs):
         progress("models", number, len(jobs), f"{name} {size:,}" if size else name)
         try:
-            judgments, how = _judgments(settings, known, truth, habit or Habit(), name, size)
+            judgments, how = study_judgments(settings, known, habit or Habit(), name, size)
         except LogError as refusal:
             points.append(Point(name, size, 0, {}, str(refusal)))
             continue
@@ -147,14 +143,33 @@ def study_noise(
     return NoiseStudy(metric, tuple(points))
 
 
-def _judgments(
-    settings: Settings, known: Judgments, truth: Truth, habit: Habit, name: str, size: int
+def seen_by_training(data: Data) -> Judgments:
+    """The judgments of queries and documents that training or validation may see."""
+    return data.judgments.take(
+        (data.split.query_part != "novel")[data.judgments.query]
+        & (data.split.document_part != "novel")[data.judgments.document]
+    )
+
+
+def study_judgments(
+    settings: Settings, known: Judgments, habit: Habit, name: str, size: int
 ) -> tuple[Judgments, Settings]:
-    """What one model of the study is trained on, and how."""
+    """What one model of the study is trained on, and how.
+
+    Args:
+        settings: The search.
+        known: The truth, as far as people can search it.
+        habit: People and policy.
+        name: `FLOOR`, `CEILING` or an estimator.
+        size: Impressions of the log.
+
+    Raises:
+        LogError: The estimator refuses the log.
+    """
     if name == CEILING:
         return known, settings
     cells = simulate_cells(
-        Simulation(truth, habit.users, habit.policy, impressions=size, seed=settings.clicks.seed)
+        Simulation(truth_of(known), habit.users, habit.policy, impressions=size, seed=settings.clicks.seed)
     )
     if name == FLOOR:
         constant = settings.with_values({"objective.weight": "constant"})

@@ -1,0 +1,121 @@
+"""What survives of perfect scores: python benchmarks/survival.py FOLDER... [--minutes 1] [--impressions 1000000]
+
+FOLDERs, training time and where results are kept are those of `graded.py`. The judgments that training may see are taken
+for the truth, and a log of people who search by it is simulated, as `gradus study noise` does. For each folder one model
+is trained on each of
+
+    perfect   the truth
+    clicked   every clicked pair of the log alike
+    auto      the scores that `gradus judge` makes of the log
+    taught    the same, and what InfoNCE under LambdaMART, both trained on them, says of synthetic queries (`gradus distil`)
+    known     the same, with a residual of known queries, as the standard pipelines of `gradus bench` have it
+
+and measured against the truth. All have the settings that `gradus init` proposes. Printed are nDCG@10 on the four cells,
+the mean over seeds, and the share of the gain of `perfect` over `clicked` that survives.
+"""
+
+import argparse
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from graded import SYSTEMS as GRADED
+from graded import WORK, folder_settings, grouped, keep, measured, path_of, read
+
+METRIC = "nDCG@10"
+SYSTEMS = ("perfect", "clicked", "auto", "taught", "known")
+TAUGHT = ("--reranker", "lambdamart", "--unjudged", "worthless", "--depth", "60", "--synthetic", "4000")
+OWN = {"encoder.exact_terms": 512, "encoder.prior": 4.0}
+
+
+def one(folder: Path, system: str, minutes: float, seed: int, impressions: int) -> dict[str, Any]:
+    """Train and measure one system of a folder."""
+    from gradus.judgments.table_format import write_judgments
+    from gradus.workflow.data import load_data
+    from gradus.workflow.noise_study import CEILING, FLOOR, Habit, seen_by_training, study_judgments
+
+    settings = folder_settings(folder)
+    data = load_data(settings)
+    name = {"perfect": CEILING, "clicked": FLOOR}.get(system, "auto")
+    judgments, how = study_judgments(settings, seen_by_training(data), Habit(), name, impressions)
+    work = (WORK / "survival" / f"{folder.name}-{minutes:g}min-{impressions}").resolve()
+    values: dict[str, object] = OWN | {"objective.weight": how.objective.weight}
+    if system in ("taught", "known"):
+        told = work / "distilled.parquet"
+        if not told.exists():
+            log = work / "judgments.parquet"
+            if not (work / "info-nce" / "model").exists():
+                measured(folder, work / "info-nce", GRADED["info-nce"], minutes, seed, (METRIC,), judgments)
+            write_judgments(log, judgments, data.split.query_part, data.split.document_part)
+            command = [
+                sys.executable,
+                "-m",
+                "gradus",
+                "distil",
+                "--out",
+                str(told),
+                "--first",
+                str(work / "info-nce"),
+            ]
+            files = ["--settings", str(settings.root / "gradus.toml"), "--judgments.path", str(log)]
+            subprocess.run([*command, *files, *TAUGHT], check=True)
+        values["judgments.distilled"] = str(told)
+        if system == "known":
+            values["encoder.query_residual"] = 0.1
+    return measured(folder, work / system, values, minutes, seed, (METRIC,), judgments)
+
+
+def main() -> None:
+    """Run what is missing, then print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "folders", type=Path, nargs="+", help="NAME-SEED folders; the table averages over seeds"
+    )
+    parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--impressions", type=int, default=1_000_000)
+    parser.add_argument("--one", nargs=2, metavar=("SYSTEM", "SEED"), help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    kept = {system: f"survival-{system}-{args.impressions}" for system in SYSTEMS}
+    if args.one:
+        (folder,), system, seed = args.folders, args.one[0], int(args.one[1])
+        result = one(folder, system, args.minutes, seed, args.impressions)
+        keep(folder, kept[system], args.minutes, seed, result)
+        return
+    groups = grouped(args.folders)
+
+    def run(job: tuple[Path, int]) -> None:
+        for system in SYSTEMS:
+            run_one(*job, system)
+
+    def run_one(folder: Path, seed: int, system: str) -> None:
+        if not path_of(folder, kept[system], args.minutes, seed).exists():
+            command = [sys.executable, str(Path(__file__).resolve()), str(folder), "--one", system, str(seed)]
+            more = ["--minutes", str(args.minutes), "--impressions", str(args.impressions)]
+            subprocess.run([*command, *more], check=True)
+            print(folder.name, system, "done", file=sys.stderr)
+
+    jobs = sorted((job for members in groups.values() for job in members), key=lambda job: job[1])
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(run, jobs))
+    for group, members in groups.items():
+        found = {system: read(members, kept[system], args.minutes) for system in SYSTEMS}
+        cells = list(found["perfect"][0]["cells"])
+        means = {s: [mean(r["cells"][cell][METRIC] for r in found[s]) for cell in cells] for s in SYSTEMS}
+        print(f"| {group}, {METRIC} | " + " | ".join(cells) + " |\n|---|" + "---|" * len(cells))
+        for system, values in means.items():
+            shares = [
+                (value - floor) / (ceiling - floor)
+                for value, floor, ceiling in zip(values, means["clicked"], means["perfect"], strict=True)
+            ]
+            shown = [f"{v:.3f} ({100 * share:.0f} %)" for v, share in zip(values, shares, strict=True)]
+            print(f"| {system} | " + " | ".join(shown) + " |")
+        print()
+
+
+if __name__ == "__main__":
+    main()
