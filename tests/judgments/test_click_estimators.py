@@ -171,7 +171,7 @@ def test_identifiability_counts_what_moved():
     found = identify(cells_of(rows))
     assert (found.pairs, found.moved, found.moved_share) == (3, 1, 0.6)
     # 25 clicks, of which positions 1 and 2 are expected to get 4/5 and 1/5: deviation (25 · .8 · .2)^−½ = .5.
-    assert found.deviation[1] == pytest.approx(0.5, rel=1e-2)
+    assert found.curve.deviation[1] == pytest.approx(0.5, rel=1e-2)
     assert found.told.tolist() == [True, False, False]
     assert found.told_share == 0.4
     assert not found.supported
@@ -182,7 +182,7 @@ def test_an_experiment_of_the_advised_size_is_enough():
     pages = identify(still).pages
     cells, _ = drawn(PBM(), pages * 10, Policy(randomised=1.0))
     assert identify(cells).supported
-    assert identify(cells).deviation.max() < 0.15
+    assert identify(cells).curve.deviation.max() < 0.15
 
 
 def test_every_name_fits():

@@ -20,14 +20,20 @@ _STRENGTH = 20.0
 """Clicks that the curve of positions is worth at every level."""
 
 
-def fit_browsing(cells: Cells) -> Fit:
-    """Levels are (position, distance)."""
+def fit_browsing(cells: Cells, curve: Curve | None = None) -> Fit:
+    """Levels are (position, distance).
+
+    Args:
+        cells: The log.
+        curve: What its swaps say of positions alone, where that is known already.
+    """
     depth = positions(cells)
-    by_position = harvest(position_trials(cells))
+    if curve is None:
+        by_position = harvest(position_trials(cells))
+        curve = Curve(by_position.theta, by_position.deviation)
     trials = make_trials(cells, _level(cells), depth * (_DISTANCES + 1), cells.impressions, cells.clicks)
-    towards = np.repeat(by_position.theta, _DISTANCES + 1)
+    towards = np.repeat(curve.examination, _DISTANCES + 1)
     found = harvest(trials, towards=towards, strength=_STRENGTH)
-    curve = Curve(by_position.theta, by_position.deviation)
     deviation = np.hypot(found.deviation, spread(trials, found.theta))
     return Fit("browsing", trials, found.theta, deviation, curve)
 

@@ -61,4 +61,4 @@ def fit(
             f"To change that, {identifiability.remedy(pages_per_day)}; or give clicks.propensities from an earlier "
             "experiment with clicks.estimator = ips; or take a model at its word, such as clicks.estimator = cascade"
         )
-    return fit_browsing(cells)
+    return fit_browsing(cells, identifiability.curve)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus.judgments.clicks.by_position import position_trials
+from gradus.judgments.clicks.fit import Curve
 from gradus.judgments.clicks.harvest import harvest
 from gradus.judgments.logs.cells import Cells
 
@@ -34,7 +35,7 @@ class Identifiability:
         moved: Pairs that were shown at several positions.
         moved_share: Share of the impressions that are theirs.
         swaps: (positions, positions) clicks of pairs shown at both positions.
-        deviation: (positions,) standard deviation of log θ relative to the first position.
+        curve: Examination by position, as the swaps have it.
         told: (positions,) whether it is at most `TOLERANCE`.
         told_share: Share of the impressions at such positions.
         pages: Result pages that would have to be shuffled to tell all positions.
@@ -44,7 +45,7 @@ class Identifiability:
     moved: int
     moved_share: float
     swaps: Floats
-    deviation: Floats
+    curve: Curve
     told: NDArray[np.bool_]
     told_share: float
     pages: int
@@ -93,7 +94,7 @@ def identify(cells: Cells) -> Identifiability:
         moved=int((levels > 1).sum()),
         moved_share=float(trials.per_pair(trials.shown)[levels > 1].sum() / impressions),
         swaps=found.swaps,
-        deviation=found.deviation,
+        curve=Curve(found.theta, found.deviation),
         told=told,
         told_share=float(seen[told].sum() / impressions),
         pages=_pages(trials.per_level(trials.clicks), seen),
