@@ -10,7 +10,8 @@ is trained on each of
     taught    the same, and what InfoNCE under LambdaMART, both trained on them, says of synthetic queries (`gradus distil`)
     known     the same, with a residual of known queries, as the standard pipelines of `gradus bench` have it
 
-and measured against the truth. All have the settings that `gradus init` proposes. Printed are nDCG@10 on the four cells,
+and measured against the truth. All have the settings that `gradus init` proposes, and so has the teacher's InfoNCE, which in the
+standard pipelines has no exact terms and no prior. Printed are nDCG@10 on the four cells,
 the mean over seeds, and the share of the gain of `perfect` over `clicked` that survives.
 """
 
@@ -27,12 +28,12 @@ from graded import WORK, folder_settings, grouped, keep, measured, path_of, read
 
 METRIC = "nDCG@10"
 SYSTEMS = ("perfect", "clicked", "auto", "taught", "known")
-TAUGHT = ("--reranker", "lambdamart", "--unjudged", "worthless", "--depth", "60", "--synthetic", "4000")
-OWN = {"encoder.exact_terms": 512, "encoder.prior": 4.0}
+TEACHER = ("--reranker", "lambdamart", "--unjudged", "worthless", "--depth", "60", "--synthetic", "4000")
 
 
 def one(folder: Path, system: str, minutes: float, seed: int, impressions: int) -> dict[str, Any]:
     """Train and measure one system of a folder."""
+    from gradus.judgments.simulation.truth import truth_of
     from gradus.judgments.table_format import write_judgments
     from gradus.workflow.data import load_data
     from gradus.workflow.noise_study import CEILING, FLOOR, Habit, seen_by_training, study_judgments
@@ -40,9 +41,11 @@ def one(folder: Path, system: str, minutes: float, seed: int, impressions: int) 
     settings = folder_settings(folder)
     data = load_data(settings)
     name = {"perfect": CEILING, "clicked": FLOOR}.get(system, "auto")
-    judgments, how = study_judgments(settings, seen_by_training(data), Habit(), name, impressions)
+    known = seen_by_training(data)
+    judgments, how = study_judgments(settings, known, truth_of(known), Habit(), name, impressions)
     work = (WORK / "survival" / f"{folder.name}-{minutes:g}min-{impressions}").resolve()
-    values: dict[str, object] = OWN | {"objective.weight": how.objective.weight}
+    own = GRADED["one-vector" if system == "known" else "prior"]
+    values: dict[str, object] = own | {"objective.weight": how.objective.weight}
     if system in ("taught", "known"):
         told = work / "distilled.parquet"
         if not told.exists():
@@ -50,21 +53,11 @@ def one(folder: Path, system: str, minutes: float, seed: int, impressions: int) 
             if not (work / "info-nce" / "model").exists():
                 measured(folder, work / "info-nce", GRADED["info-nce"], minutes, seed, (METRIC,), judgments)
             write_judgments(log, judgments, data.split.query_part, data.split.document_part)
-            command = [
-                sys.executable,
-                "-m",
-                "gradus",
-                "distil",
-                "--out",
-                str(told),
-                "--first",
-                str(work / "info-nce"),
-            ]
+            command = [sys.executable, "-m", "gradus", "distil", "--out", str(told)]
+            teacher = [*TEACHER, "--first", str(work / "info-nce")]
             files = ["--settings", str(settings.root / "gradus.toml"), "--judgments.path", str(log)]
-            subprocess.run([*command, *files, *TAUGHT], check=True)
+            subprocess.run([*command, *files, *teacher], check=True)
         values["judgments.distilled"] = str(told)
-        if system == "known":
-            values["encoder.query_residual"] = 0.1
     return measured(folder, work / system, values, minutes, seed, (METRIC,), judgments)
 
 

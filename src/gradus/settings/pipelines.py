@@ -106,12 +106,16 @@ class Pipelines:
     root: Path
     settings_file: Path
 
-    def models_of(self, name: str) -> tuple[str, ...]:
-        """The models that a first stage is made of, itself or its parts, in their order."""
+    def parts_of(self, name: str) -> tuple[str, ...]:
+        """What a first stage is made of in the end, itself or a fusion's parts, in their order."""
         first = self.first[name]
-        if first.kind == "fusion":
-            return tuple(dict.fromkeys(model for part in first.of for model in self.models_of(part)))
-        return (name,) if first.kind == "model" else ()
+        if first.kind != "fusion":
+            return (name,)
+        return tuple(dict.fromkeys(last for part in first.of for last in self.parts_of(part)))
+
+    def models_of(self, name: str) -> tuple[str, ...]:
+        """The models among these."""
+        return tuple(part for part in self.parts_of(name) if self.first[part].kind == "model")
 
     def vectors_of(self, pipeline: PipelineSettings) -> str | None:
         """The model whose similarities a pipeline's LambdaMART reads, if there is one."""

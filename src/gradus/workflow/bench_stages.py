@@ -77,9 +77,9 @@ class FirstStages:
 
     def costs(self, name: str) -> Costs:
         """What a first stage takes beside its queries' time; what is in it twice is made once."""
-        parts = self._parts(name)
-        teachers = {teacher for part in parts for teacher in self._teachers(part)} - parts
-        total = sum((self._own_costs(part) for part in sorted(parts)), Costs())
+        parts = self.pipelines.parts_of(name)
+        teachers = {teacher for part in parts for teacher in self._teachers(part)}.difference(parts)
+        total = sum((self._own_costs(part) for part in parts), Costs())
         for teacher in sorted(teachers):
             # A teacher is not there when people search.
             costs = self._own_costs(teacher)
@@ -122,20 +122,16 @@ class FirstStages:
 
         return Lesson(content, write)
 
-    def _parts(self, name: str) -> set[str]:
-        """A first stage, or what a fusion is made of in the end."""
-        first = self.pipelines.first[name]
-        return {name} if first.kind != "fusion" else set().union(*(self._parts(part) for part in first.of))
-
     def _teachers(self, name: str) -> set[str]:
         """Who taught a model, and who taught those."""
         teacher = self.pipelines.teachers.get(name)
         return set() if teacher is None else {teacher.first} | self._teachers(teacher.first)
 
     def _own_costs(self, name: str) -> Costs:
-        if self.pipelines.first[name].kind == "model":
+        kind = self.pipelines.first[name].kind
+        if kind == "model":
             return self.model(name).costs
-        if self.pipelines.first[name].kind == "bm25":
+        if kind == "bm25":
             search = self.search(name)
             assert isinstance(search, Bm25Search)  # noqa: S101 - narrows the type
             return Costs(index_bytes=search.index.nbytes)

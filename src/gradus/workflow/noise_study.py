@@ -22,7 +22,7 @@ from gradus.judgments.logs.cells import Cells
 from gradus.judgments.scores import Scores
 from gradus.judgments.simulation.policy import Policy
 from gradus.judgments.simulation.simulate import Simulation, simulate_cells
-from gradus.judgments.simulation.truth import query_names, truth_of
+from gradus.judgments.simulation.truth import Truth, query_names, truth_of
 from gradus.judgments.simulation.users import PBM, Users
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
@@ -124,13 +124,14 @@ def study_noise(
     """
     data = load_data(settings)
     known = seen_by_training(data)
+    truth = truth_of(known)
     metric = settings.evaluation.metrics[0]
     jobs = [(CEILING, 0), *((name, size) for size in sorted(impressions) for name in (FLOOR, *estimators))]
     points = []
     for number, (name, size) in enumerate(jobs):
         progress("models", number, len(jobs), f"{name} {size:,}" if size else name)
         try:
-            judgments, how = study_judgments(settings, known, habit or Habit(), name, size)
+            judgments, how = study_judgments(settings, known, truth, habit or Habit(), name, size)
         except LogError as refusal:
             points.append(Point(name, size, 0, {}, str(refusal)))
             continue
@@ -152,13 +153,14 @@ def seen_by_training(data: Data) -> Judgments:
 
 
 def study_judgments(
-    settings: Settings, known: Judgments, habit: Habit, name: str, size: int
+    settings: Settings, known: Judgments, truth: Truth, habit: Habit, name: str, size: int
 ) -> tuple[Judgments, Settings]:
     """What one model of the study is trained on, and how.
 
     Args:
         settings: The search.
-        known: The truth, as far as people can search it.
+        known: The judgments that are taken for the truth, as far as people can search it.
+        truth: What `truth_of` makes of them.
         habit: People and policy.
         name: `FLOOR`, `CEILING` or an estimator.
         size: Impressions of the log.
@@ -169,7 +171,7 @@ def study_judgments(
     if name == CEILING:
         return known, settings
     cells = simulate_cells(
-        Simulation(truth_of(known), habit.users, habit.policy, impressions=size, seed=settings.clicks.seed)
+        Simulation(truth, habit.users, habit.policy, impressions=size, seed=settings.clicks.seed)
     )
     if name == FLOOR:
         constant = settings.with_values({"objective.weight": "constant"})
