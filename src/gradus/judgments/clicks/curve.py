@@ -12,7 +12,7 @@ from gradus.judgments.clicks.trials import Trials, ranges
 from gradus.judgments.logs.cells import Cells
 
 _SMALL = 30_000
-"""Counts up to which the interval is resampled; more make the closed form exact, and resampling slow."""
+"""Cells up to which the interval is resampled; more make the closed form exact, and resampling slow."""
 
 
 def resampled(curve: Curve, cells: Cells, resamples: int, seed: int) -> Curve:
@@ -27,9 +27,9 @@ def resampled(curve: Curve, cells: Cells, resamples: int, seed: int) -> Curve:
         resamples: How many.
         seed: Of the resampling.
     """
-    trials = position_trials(cells)
-    if len(trials.level) > _SMALL:
+    if len(cells) > _SMALL:
         return curve
+    trials = position_trials(cells)
     rng = np.random.default_rng(seed)
     logs = np.stack([_log_theta(_resample(trials, rng)) for _ in range(resamples)])
     found = np.isfinite(logs).mean(axis=0) > 0.9

@@ -10,7 +10,7 @@ from gradus.judgments.clicks.curve import resampled
 from gradus.judgments.clicks.estimators import fit
 from gradus.judgments.clicks.fit import Curve, Fit
 from gradus.judgments.clicks.identify import Identifiability, identify
-from gradus.judgments.clicks.posterior import attractiveness
+from gradus.judgments.clicks.posterior import attractiveness, widen
 from gradus.judgments.clicks.utility import utility_of
 from gradus.judgments.logs.cells import Cells
 from gradus.judgments.scores import Scores, Z
@@ -60,19 +60,19 @@ def score_clicks(
     trials = model.trials
     found = attractiveness(trials, model.theta, model.deviation, settings.prior, settings.seed)
     worth = utility_of(cells, trials)
-    score = np.clip(found.mean * worth.mean, 0, 1)
     extra = Z * found.mean * worth.deviation
-    low = np.clip(score - np.hypot((found.mean - found.low) * worth.mean, extra), 0, score)
-    high = np.clip(score + np.hypot((found.high - found.mean) * worth.mean, extra), score, 1)
+    for values in (found.mean, found.low, found.high):  # in place, as in `widen`
+        values *= worth.mean
+    widen(found.mean, found.low, found.high, extra)
     scores = Scores(
         source="log",
         queries=cells.queries,
         documents=cells.documents,
         query=trials.query.astype(np.int64),
         document=trials.document.astype(np.int64),
-        score=score,
-        low=low,
-        high=high,
+        score=found.mean,
+        low=found.low,
+        high=found.high,
         count=trials.impressions,
     )
     return ClickScores(scores, model, curve, identifiability, found.exposure)
