@@ -33,8 +33,8 @@ SYSTEMS = {  # over what `values_of` gives to all
     "many-to-many": {},
     "exact-terms": {"encoder.exact_terms": 512},
     "known-queries": {"encoder.exact_terms": 512, "encoder.query_residual": 0.1},
-    "prior": {"encoder.exact_terms": 512, "encoder.prior": 4.0},
-    "one-vector": {"encoder.exact_terms": 512, "encoder.prior": 4.0, "encoder.query_residual": 0.1},
+    "prior": {"encoder.exact_terms": 512, "encoder.prior": 2.0},
+    "one-vector": {"encoder.exact_terms": 512, "encoder.prior": 2.0, "encoder.query_residual": 0.1},
 }
 COMPARED = ("info-nce", "pairwise", "many-to-many")
 METRICS = ("nDCG@10", "ERR(max=4)@10", "RBP(p=0.9)")

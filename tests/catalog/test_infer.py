@@ -59,7 +59,7 @@ def test_each_kind_of_column_is_told(here: Path) -> None:
     settings = inferred(path)
     assert (settings.catalog.path, settings.catalog.id) == ("parts/catalog.jsonl", "doc_id")
     assert settings.encoder.exact_terms == 512
-    assert settings.encoder.prior == 4.0
+    assert settings.encoder.prior == 2.0
     assert settings.catalog.fields == {
         "name": {"type": "text", "weight": 1.0},
         "title": {"type": "text", "weight": 1.0},

@@ -38,7 +38,7 @@ def test_the_schedule_rises_then_falls_and_stays_between_one_percent_and_one(war
 
 
 def test_everything_trains_once_and_only_matrices_decay() -> None:
-    task = tiny_task()
+    task = tiny_task(residual=0.1)
     optimizer = make_optimizer(task, TrainingSettings(learning_rate=0.5, weight_decay=0.1), EncoderSettings())
     decay = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
     assert set(decay) == {id(p) for p in task.parameters() if p.requires_grad}
@@ -46,9 +46,12 @@ def test_everything_trains_once_and_only_matrices_decay() -> None:
     assert all(decay[id(p)] == (0.1 if p.ndim > 1 else 0.0) for p in task.parameters())
     assert decay[id(task.log_scale)] == 0
     rates = {id(p): (group["lr"], group["peak"]) for group in optimizer.param_groups for p in group["params"]}
-    field_weights = {id(p) for p in task.encoder.fusion.parameters()}
-    assert field_weights
-    assert all(rate == ((5.0, 5.0) if p in field_weights else (0.5, 0.5)) for p, rate in rates.items())
+    for module, rate in ((task.encoder.fusion, 5.0), (task.encoder.prior, 2.5), (task.encoder.residual, 0.5)):
+        assert module is not None
+        few = {id(p) for p in module.parameters()}
+        assert few
+        assert {rates.pop(p) for p in few} == {(rate, rate)}
+    assert set(rates.values()) == {(0.5, 0.5)}
 
 
 def test_fixed_field_weights_are_left_to_themselves() -> None:

@@ -81,7 +81,7 @@ def _encoder_lines(guesses: Iterable[ColumnGuess]) -> Iterable[str]:
             "# found better. 0 makes vectors three times shorter. One more for how good a document is whatever is asked,",
             "# learned from its categories and its own evidence. With 0 for both, models can be exported as ONNX.",
             "exact_terms = 512",
-            "prior = 4.0",
+            "prior = 2.0",
         )
 
 

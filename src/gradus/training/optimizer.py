@@ -14,6 +14,9 @@ from gradus.training.task import Task
 
 FIELD_WEIGHT_RATE = 10.0
 """Factor on the learning rate of field weights: few numbers, which Adam moves by no more than the rate a step."""
+PRIOR_RATE = 5.0
+"""The same of the document prior: a document that is seen once an epoch would not reach its own number in time, and the
+towers would learn it by heart instead. At 10, its numbers run ahead of what the queries explain."""
 
 
 def make_optimizer(task: Task, training: TrainingSettings, encoder: EncoderSettings) -> torch.optim.AdamW:
@@ -37,6 +40,10 @@ def make_optimizer(task: Task, training: TrainingSettings, encoder: EncoderSetti
             groups += tower.parameter_groups(training.pretrained_learning_rate, encoder.layer_decay)
     weights = [p for p in task.encoder.fusion.parameters() if p.requires_grad]
     groups.append({"params": weights, "lr": FIELD_WEIGHT_RATE * training.learning_rate})
+    if task.encoder.prior is not None:
+        groups.append(
+            {"params": list(task.encoder.prior.parameters()), "lr": PRIOR_RATE * training.learning_rate}
+        )
     taken.update(id(parameter) for group in groups for parameter in group["params"])
     rest = [p for p in task.parameters() if p.requires_grad and id(p) not in taken]
     groups.append({"params": rest, "lr": training.learning_rate})

@@ -75,7 +75,7 @@ document_group = "family"
 # Exact words and numbers, and how good a document is whatever is asked, beside the learned numbers, as `gradus init`
 # proposes it. With 0 for both, models can be exported as ONNX.
 exact_terms = 512
-prior = 4.0
+prior = 2.0
 """
 
 Row = Sequence[object]
