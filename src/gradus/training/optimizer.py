@@ -23,7 +23,7 @@ def make_optimizer(task: Task, training: TrainingSettings, encoder: EncoderSetti
     """AdamW over everything that trains.
 
     Pretrained towers learn at their own, lower rate, decayed by layer; everything made from scratch
-    (mini towers, projections, field weights, temperature) at the main one. Weight decay acts on matrices only.
+    (mini towers, projections, temperature) at the main one; field weights and the document prior faster. Weight decay acts on matrices only.
 
     Args:
         task: Whose parameters are trained.

@@ -93,13 +93,13 @@ def attractiveness(
     if is_wide.any():
         likelihood = _Likelihood(trials, theta, shown, clicks, clicked)
         _read_off_grid(likelihood, np.flatnonzero(is_wide), exposure, prior, seed, (mean, low, high))
-    np.minimum(low, mean, out=low)
-    np.maximum(high, mean, out=high)
     if deviation is not None:
         # a is proportional to 1 / θ of the levels that the pair was shown at.
         finite = np.where(np.isfinite(deviation), deviation, 1.0)
         relative = _weighed(trials, theta * finite, shown) / np.maximum(exposure, 1e-300)
         widen(mean, low, high, Z * relative * mean)
+    np.minimum(low, mean, out=low)
+    np.maximum(high, mean, out=high)
     return Attractiveness(mean, low, high, exposure)
 
 
