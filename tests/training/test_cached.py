@@ -9,6 +9,7 @@ import torch
 from tiny_task import judged, near, smooth, tiny_batches, tiny_run, tiny_task
 from torch import Tensor, nn
 
+from gradus.encoders.augmentation import Augmentation
 from gradus.encoders.encoder import Embedding, Encoder
 from gradus.objectives.registry import OBJECTIVES
 from gradus.training.batches import Batch, PairBatches
@@ -42,9 +43,9 @@ def no_draws(part: int) -> None:
     return None
 
 
-def seeded(part: int) -> np.random.Generator:
+def seeded(part: int) -> Augmentation:
     torch.manual_seed(part)
-    return np.random.default_rng(part)
+    return Augmentation(np.random.default_rng(part), field_dropout=0.3)
 
 
 def with_dropout(task: Task) -> Task:

@@ -10,6 +10,7 @@ import torch
 from tiny_task import judged, tiny_batches, tiny_task
 from torch import Tensor
 
+from gradus.encoders.augmentation import Augmentation
 from gradus.errors import SettingsError
 from gradus.objectives.many_to_many import many_to_many
 from gradus.objectives.pairs import Pairs
@@ -164,7 +165,7 @@ def test_augmentation_comes_from_the_generator_alone() -> None:
     task = tiny_task()
 
     def drawn(seed: int) -> float:
-        return float(task(BATCH, np.random.default_rng(seed), torch.float32).detach())
+        return float(task(BATCH, Augmentation(np.random.default_rng(seed)), torch.float32).detach())
 
     assert drawn(1) == drawn(1)
     assert len({drawn(seed) for seed in range(8)}) > 1

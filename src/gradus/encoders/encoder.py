@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from gradus.catalog.fields import Field
 from gradus.catalog.table import Table
+from gradus.encoders.augmentation import Augmentation
 from gradus.encoders.exact_terms import ExactTerms
 from gradus.encoders.fusion import Fusion
 from gradus.encoders.prior import DocumentPrior
@@ -234,7 +235,7 @@ class Encoder(nn.Module):
         side: Side,
         prepared: Prepared,
         rows: NDArray[np.int64],
-        rng: np.random.Generator | None = None,
+        augmentation: Augmentation | None = None,
         factors: Tensor | None = None,
     ) -> Embedding:
         """Embed rows of a prepared table.
@@ -243,11 +244,17 @@ class Encoder(nn.Module):
             side: Whether the rows are queries or documents.
             prepared: What `prepare` made of the table.
             rows: (n,) rows of the table.
-            rng: Source of augmentation; `None` for none.
+            augmentation: What is left out by chance; `None` for nothing.
             factors: (f,) factors on the field weights.
         """
         fields = self.fields[side]
         present = np.stack([prepared[field.name].present[rows] for field in fields], axis=1)
+        # A category or a number is one thing, which augmentation could only take away.
+        varied = np.array([field.type in ("text", "image") for field in fields])
+        if augmentation is not None and side == "document":
+            present = augmentation.kept(present, varied)
+        rng = None if augmentation is None else augmentation.rng
+        source = None if augmentation is not None and augmentation.whole_queries and side == "query" else rng
         units, count = [], 0
         unit_of = np.full((len(rows), len(fields)), -1)  # the last, which is zero, where a field is not there
         # Fields that share a tower go through it together.
@@ -258,9 +265,7 @@ class Encoder(nn.Module):
                 if self.tower_key(side, field) == key and len(here):
                     column = prepared[field.name]
                     values, place = np.unique(column.value[rows[here]], return_inverse=True)
-                    # A category or a number is one thing, which augmentation could only take away.
-                    source = rng if field.type in ("text", "image") else None
-                    batches.append(column.features.batch(values, source))
+                    batches.append(column.features.batch(values, source if varied[number] else None))
                     unit_of[here, number] = count + place
                     count += len(values)
             units += self._encode(key, batches)

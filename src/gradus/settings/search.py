@@ -219,6 +219,18 @@ class TrainingSettings(Section):
         0.0, "Decay of the averaged weights that are kept; 0 keeps the last.", minimum=0, maximum=1
     )
     augment: bool = setting(True, "Augment images and drop words while training.")
+    whole_queries: bool = setting(
+        False,
+        "Drop no words of queries: for queries whose every word is a condition (brand, colour, size) that a document "
+        "meets or does not.",
+    )
+    field_dropout: float = setting(
+        0.0,
+        "Share of documents' texts and pictures left out of a step, so that none is learned by heart: for documents "
+        "whose categories and numbers say much of the same.",
+        minimum=0,
+        maximum=0.9,
+    )
     patience: int = setting(
         0,
         "Validations without a better nDCG@10 before stopping; 0 never stops, since much is learned at the end, when "

@@ -25,14 +25,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gradus.encoders.augmentation import Augmentation
 from gradus.encoders.encoder import SIDES, Embedding, Side
 from gradus.training.batches import Batch, Rows
 from gradus.training.distributed import ALONE, Group
 from gradus.training.task import Task
 
-Draws = Callable[[int], np.random.Generator | None]
-"""Seeds torch's dropout for a chunk, named by a number from 1, or for all else of a step, 0; returns a source of
-augmentation. Asked twice for the same number it must lead to the same draws."""
+Draws = Callable[[int], Augmentation | None]
+"""Seeds torch's dropout for a chunk, named by a number from 1, or for all else of a step, 0; returns what is left
+out by chance. Asked twice for the same number it must lead to the same draws."""
 
 
 def fits(batch: Batch, chunk: int) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gradus.encoders.augmentation import Augmentation
 from gradus.errors import ModelError
 from gradus.progress import Progress
 from gradus.settings import Settings
@@ -199,15 +200,18 @@ class Run:
             self.task, batch, self._draws, self.precision, chunk, self.group, self.scaler.scale
         )
 
-    def _draws(self, part: int) -> np.random.Generator | None:
-        """Seed the dropout of a part of this step, 0 for all of it; return its source of augmentation."""
+    def _draws(self, part: int) -> Augmentation | None:
+        """Seed the dropout of a part of this step, 0 for all of it; return its augmentation."""
         seed, number = self.settings.seed, self.at.steps
         dropout = seed * 1_000_003 + number
         if part:
             # PyTorch's generator on the CPU reads 32 bits of a seed, in which a sum would repeat itself.
             dropout = int(np.random.SeedSequence((dropout, part)).generate_state(1)[0])
         torch.manual_seed(dropout)
-        return np.random.default_rng((seed, number, 1, part)) if self.settings.augment else None
+        if not self.settings.augment:
+            return None
+        rng = np.random.default_rng((seed, number, 1, part))
+        return Augmentation(rng, self.settings.whole_queries, self.settings.field_dropout)
 
     def _is_long_unmeasured(self) -> bool:
         share, steps = self._share() - self.at.measured_share, self.at.steps - self.at.measured_step

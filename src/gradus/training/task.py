@@ -3,10 +3,10 @@
 import math
 from dataclasses import fields
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from gradus.encoders.augmentation import Augmentation
 from gradus.encoders.encoder import Embedding, Encoder, Prepared, Side
 from gradus.errors import SettingsError
 from gradus.objectives.objective import Objective
@@ -96,27 +96,27 @@ class Task(nn.Module):
         """τ as learned so far."""
         return max(math.exp(-float(self.log_scale.detach())), LOWEST_TEMPERATURE)
 
-    def forward(self, batch: Batch, rng: np.random.Generator | None, precision: torch.dtype) -> Tensor:
+    def forward(self, batch: Batch, augmentation: Augmentation | None, precision: torch.dtype) -> Tensor:
         """The loss of a batch, a float32 scalar.
 
         Args:
             batch: Rows and pairs.
-            rng: Source of augmentation; `None` for none.
+            augmentation: What is left out by chance; `None` for nothing.
             precision: What the towers compute in; the logits and the loss are float32.
         """
-        queries = self.embed("query", batch.queries, rng, precision)
-        documents = self.embed("document", batch.documents, rng, precision)
+        queries = self.embed("query", batch.queries, augmentation, precision)
+        documents = self.embed("document", batch.documents, augmentation, precision)
         return self.loss(queries, documents, batch.pairs)
 
     def embed(
-        self, side: Side, rows: Rows, rng: np.random.Generator | None, precision: torch.dtype
+        self, side: Side, rows: Rows, augmentation: Augmentation | None, precision: torch.dtype
     ) -> Embedding:
         """The embeddings of rows of a side's table; arguments as for `forward`."""
         if side == "document" and self.fixed is not None:
             return self.fixed(rows)
         prepared = self.queries if side == "query" else self.documents
         with torch.autocast(self.encoder.device.type, precision, enabled=precision != torch.float32):
-            embedding: Embedding = self.encoder(side, prepared, rows, rng)
+            embedding: Embedding = self.encoder(side, prepared, rows, augmentation)
         return embedding
 
     def loss(self, queries: Embedding, documents: Embedding, pairs: Pairs) -> Tensor:
