@@ -30,6 +30,7 @@ def _rows(settings: type) -> Iterator[str]:
         text, choices = item.metadata["help"], item.metadata["choices"] or ()
         if not all(re.search(rf"\b{re.escape(choice)}\b", text) for choice in choices):
             text = f"{text} One of: {', '.join(choices)}."
+        text = text.replace("|", r"\|")  # which would end a cell
         yield f"| `{item.name}` | {_toml(default)} | {text} |"
 
 

@@ -39,7 +39,7 @@ def shop(folder: Path, values: dict[str, object] | None = None) -> Settings:
 
 
 def keys(settings: Settings) -> list[tuple[str, str, float]]:
-    return [candidate.key for candidate in make_grid(settings, load_data(settings))]
+    return [candidate.key[:3] for candidate in make_grid(settings, load_data(settings))]
 
 
 def test_the_grid_holds_what_differs(tmp_path: Path) -> None:
@@ -70,6 +70,35 @@ def test_the_grid_holds_what_differs(tmp_path: Path) -> None:
     assert len({candidate.key for candidate in grid}) == len(grid)
 
 
+def test_others_are_tried_in_every_combination_that_differs(tmp_path: Path) -> None:
+    settings = shop(
+        tmp_path,
+        {
+            "sweep.weights": ("linear",),
+            "sweep.temperatures": ("0.07",),
+            "sweep.others": (
+                "objective.denominator=lower|all",
+                "training.field_dropout = 0 | 0.5|0",
+                "training.whole_queries=true",
+            ),
+        },
+    )
+    grid = make_grid(settings, load_data(settings))
+    # info-nce takes no denominator, and has the default again, whichever is tried.
+    both = [("many-to-many", d, f) for d in ("lower", "all") for f in (0.0, 0.5)]
+    assert [(c.objective, *(value for _, value in c.others)) for c in grid] == [
+        *((name, d, f, True) for name, d, f in both),
+        *(("info-nce", "lower", f, True) for f in (0.0, 0.5)),
+    ]
+    made = grid[3].settings(settings)
+    assert (made.objective.denominator, made.training.field_dropout) == ("all", 0.5)
+    assert made.training.whole_queries
+    assert str(grid[3]) == (
+        "many-to-many, linear, τ 0.07, objective.denominator all, training.field_dropout 0.5, "
+        "training.whole_queries True"
+    )
+
+
 def test_confidence_is_part_of_the_order(tmp_path: Path) -> None:
     settings = shop(tmp_path, {"sweep.objectives": ("per-positive",), "sweep.weights": ("linear", "power:2")})
     path = settings.root / "judgments.csv"
@@ -94,7 +123,7 @@ def test_a_candidate_keeps_of_the_objective_what_it_takes(name: str) -> None:
             "objective.field_terms": 0.5,
         }
     )
-    found = Candidate(name, "log:3", 0.05).settings(base.objective)
+    found = Candidate(name, "log:3", 0.05).settings(base).objective
     kind = kind_of(found)  # refuses nothing
     assert (found.name, found.weight, found.temperature, found.field_terms) == (name, "log:3", 0.05, 0.5)
     assert found.ranks == (7 if name == "rince" else 4)
@@ -109,6 +138,31 @@ def test_a_candidate_keeps_of_the_objective_what_it_takes(name: str) -> None:
         ({"sweep.objectives": ("clip",)}, SettingsError, "sweep.objectives holds 'clip'; choose from many"),
         ({"sweep.temperatures": ("warm",)}, SettingsError, "sweep.temperatures holds 'warm'"),
         ({"sweep.temperatures": ("nan",)}, SettingsError, "sweep.temperatures holds 'nan'"),
+        (
+            {"sweep.others": ("training.epochs=1|2",)},
+            SettingsError,
+            "holds 'training.epochs', which is none to try",
+        ),
+        (
+            {"sweep.others": ("objective.name=rince",)},
+            SettingsError,
+            "'objective.name', which is none to try",
+        ),
+        ({"sweep.others": ("catalog.path=a|b",)}, SettingsError, "'catalog.path', which is none to try"),
+        ({"sweep.others": ("training.lr=1|2",)}, SettingsError, "'training.lr', which is no setting"),
+        ({"sweep.others": ("objective.matryoshka=8",)}, SettingsError, "no setting with a single value"),
+        (
+            {"sweep.others": ("training.ema=0|.9",)},
+            SettingsError,
+            "training.ema must be of type float, not '.9'",
+        ),
+        ({"sweep.others": ("training.ema",)}, SettingsError, "training.ema must be of type float, not ''"),
+        ({"sweep.others": ("training.ema=0", "training.ema=0.9")}, SettingsError, "'training.ema' twice"),
+        (
+            {"sweep.others": ("judgments.distilled=no.csv",)},
+            JudgmentsError,
+            "no .*no.csv; gradus distil writes it",
+        ),
         ({"sweep.weights": ("square",)}, JudgmentsError, "unknown score-to-weight function 'square'"),
         ({"sweep.weights": ("steps:1=0",)}, SettingsError, "gives no training pair a weight above 0"),
         ({"split.validation": 0.0}, JudgmentsError, "raise split.validation"),
@@ -138,7 +192,7 @@ def test_equal_time_and_a_winner(tmp_path: Path) -> None:
     values = [value for _, value in found.rounds[-1].ranking]
     assert held["winner"]["objective"] == found.winner.objective
     assert values == sorted(values, reverse=True)
-    assert found.settings.objective == found.winner.settings(settings.objective)
+    assert found.settings == found.winner.settings(settings)
     assert [candidate for candidate, _ in found.table()][:2] == [c for c, _ in found.rounds[-1].ranking]
     assert [len(values) for _, values in found.table()] == [2, 2, 1, 1, 1, 1]
 
@@ -199,6 +253,50 @@ def test_other_settings_or_data_are_noticed_and_another_grid_is_not(tmp_path: Pa
         sweep(settings, out)
 
 
+def test_others_are_trained_as_they_say_priced_alone_and_found_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = shop(tmp_path, {"sweep.objectives": ("many-to-many",), "sweep.weights": ("linear",)})
+    write(
+        settings.root / "told.csv",
+        [
+            {
+                "query_id": "new",
+                "query": "green nut",
+                "doc_id": read(settings.root / "catalog.csv")[0]["doc_id"],
+                "score": "1",
+            }
+        ],
+    )
+    pairs = len(load_data(settings).training)
+    seen = []
+    real = sweeps.train
+
+    def noted(how: Settings, out: Path, **named: Any) -> TrainingSummary:
+        seen.append((how.judgments.distilled, how.encoder.dimensions, len(named["data"].training) - pairs))
+        return real(how, out, **named)
+
+    monkeypatch.setattr(sweeps, "train", noted)
+    values = {
+        "sweep.temperatures": ("0.07",),
+        "sweep.others": ("judgments.distilled=|told.csv", "encoder.dimensions=8"),
+    }
+    found = sweep(settings.with_values(values), tmp_path / "out", clock=ticking())
+    # Each is trained to price its steps and then to be measured; what was distilled adds a pair.
+    assert seen == [("", 8, 0)] * 2 + [("told.csv", 8, 1)] * 2
+    held = json.loads((tmp_path / "out" / "sweep.json").read_text(encoding="utf-8"))
+    assert list(held["seconds_per_step"]) == [
+        "many-to-many, judgments.distilled , encoder.dimensions 8",
+        "many-to-many, judgments.distilled told.csv, encoder.dimensions 8",
+    ]
+    assert held["winner"]["others"] == dict(found.winner.others)
+    assert [each["others"]["judgments.distilled"] for each in held["trainings"]] == ["", "told.csv"]
+    wider = values | {"sweep.others": ("judgments.distilled=|told.csv", "encoder.dimensions=8|4")}
+    assert len(sweep(settings.with_values(wider), tmp_path / "out", clock=ticking()).trainings) >= 4
+    # The two of before were not trained again at a time that both sweeps have.
+    assert seen[4:].count(("", 8, 0)) <= 2
+
+
 def test_a_training_that_fails_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = shop(tmp_path, {"sweep.objectives": ("many-to-many",)})
     real = sweeps.train
@@ -239,14 +337,23 @@ def test_the_command_writes_the_winner(tmp_path: Path) -> None:
     dry = answer(*shared, "--no-write")
     assert toml.read_text(encoding="utf-8") == before
     assert (dry["winner"]["objective"], dry["written"]) == ("pairwise", False)
-    assert dry["changes"] == {"name": "pairwise", "weight": "linear", "temperature": 0.2, "ranks": None}
+    assert dry["changes"] == {
+        "objective.name": "pairwise",
+        "objective.weight": "linear",
+        "objective.temperature": 0.2,
+        "objective.ranks": None,
+    }
     text = output(*shared)
     assert "Best: pairwise, linear, τ 0.2\n" in text
-    assert "[objective], is now:" in text
+    assert "gradus.toml now holds:" in text.replace("\n", "")
     after = toml.read_text(encoding="utf-8")
     expected = 'name = "pairwise" # so far\nweight = "linear"\ntemperature = 0.2\n'
     assert after == before.replace('ranks = 5  # of rince\nname = "rince" # so far\n', expected)
     assert (out / "sweep.svg").read_text(encoding="utf-8").startswith("<?xml")
+    others = ("--sweep.others", "training.field_dropout=0.5", "--out", str(tmp_path / "others"))
+    assert "training.field_dropout = 0.5" in output(*shared, *others)
+    assert "\nfield_dropout = 0.5\n" in toml.read_text(encoding="utf-8")
+    assert read_settings(toml).training.field_dropout == 0.5
     # The winner in the file changes nothing of what was swept but ranks, which pairwise does not take.
     assert "was swept with other settings" in failure(*shared)
     assert json.loads((out / "sweep.json").read_text(encoding="utf-8"))["winner"]["weight"] == "linear"

@@ -11,8 +11,6 @@ from gradus.cli.console import AsJson, print_json, print_table, print_text, show
 from gradus.cli.flags import with_settings
 from gradus.settings import Settings
 
-_SWEPT = ("name", "weight", "temperature")
-
 
 @with_settings("sweep", "catalog", "query", "judgments", "split", "encoder", "objective", "training")
 def sweep(
@@ -27,27 +25,37 @@ def sweep(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Choose objective, score-to-weight function and temperature on validation data.
+    """Choose objective, score-to-weight function, temperature and other settings on validation data.
 
     All candidates of a round train for the same time; the best of them go on to a round that trains longer. The
     winner is written into gradus.toml. A sweep that was stopped goes on when it is run again.
     """
     from gradus.insight.sweep_plot import plot_sweep
-    from gradus.settings.edit import section_changes, write_section
+    from gradus.settings.edit import needed_changes, write_changes
     from gradus.workflow.sweep import sweep as run
+    from gradus.workflow.sweep_grid import SWEPT, Candidate, shown, tried
     from gradus.workflow.training import VALIDATION_METRIC
 
     with shown_progress() as progress:
         found = run(settings, out, progress=progress)
+
+    def combination(candidate: Candidate) -> tuple[str, str, float, str]:
+        return (*candidate.key[:3], ", ".join(shown(candidate.others)))
+
     plot = out / "sweep.svg"
     plot_sweep(
         plot,
         VALIDATION_METRIC,
-        [(each.budget, {c.key: v for c, v in each.ranking if v is not None}) for each in found.rounds],
-        found.winner.key,
+        [
+            (each.budget, {combination(c): v for c, v in each.ranking if v is not None})
+            for each in found.rounds
+        ],
+        combination(found.winner),
     )
-    settle = section_changes if no_write else write_section
-    changes = settle(settings_file, found.settings, "objective", _SWEPT)
+    named = (*SWEPT, *tried(settings))
+    objective = [f"objective.{name}" for name in vars(found.settings.objective)]
+    settle = needed_changes if no_write else write_changes
+    changes = settle(settings_file, found.settings, list(dict.fromkeys([*objective, *named])), named)
     if as_json:
         print_json(found.as_dict() | {"changes": changes, "written": bool(changes) and not no_write})
         return
@@ -57,11 +65,16 @@ def sweep(
             "objective",
             "weight",
             "temperature",
+            *(("others",) if settings.sweep.others else ()),
             *(f"{each.budget:.3g} min" for each in found.rounds),
             "same as",
         ),
         (
-            (*candidate.key, *_values(values, len(found.rounds)), ", ".join(candidate.same))
+            (
+                *combination(candidate)[: 4 if settings.sweep.others else 3],
+                *_values(values, len(found.rounds)),
+                ", ".join(candidate.same),
+            )
             for candidate, values in found.table()
         ),
     )
@@ -86,4 +99,4 @@ def _told(changes: Mapping[str, Any], file: Path, no_write: bool) -> list[str]:
         f"  {key} = {value!r}" if value is not None else f"  {key} goes, as the winner does not take it"
         for key, value in changes.items()
     ]
-    return [f"{file}, [objective], {'would become' if no_write else 'is now'}:", *what]
+    return [f"{file} {'would hold' if no_write else 'now holds'}:", *what]

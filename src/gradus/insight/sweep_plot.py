@@ -5,8 +5,8 @@ from pathlib import Path
 
 from gradus.files import atomic_file
 
-Combination = tuple[str, str, float]
-"""Objective, score-to-weight function, temperature."""
+Combination = tuple[str, str, float, str]
+"""Objective, score-to-weight function, temperature, and what else is tried, in words."""
 
 _MARKERS = "os^Dv<>P"
 
@@ -26,24 +26,24 @@ def plot_sweep(
     from matplotlib.figure import Figure
 
     first = rounds[0][1]
-    objectives = list(dict.fromkeys(name for name, _, _ in first))
+    objectives = list(dict.fromkeys(name for name, *_ in first))
     colours = {name: f"C{place % 10}" for place, name in enumerate(objectives)}
-    rows = list(dict.fromkeys((name, weight) for name, weight, _ in first))  # by their best combination
+    rows = list(dict.fromkeys(map(_row, first)))  # by their best combination
     figure = Figure(figsize=(10, max(3.6, 1.6 + 0.28 * len(rows))), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
 
-    temperatures = sorted({temperature for _, _, temperature in first})
+    temperatures = sorted({temperature for _, _, temperature, _ in first})
     for place, temperature in enumerate(temperatures):
         points = [(key, value) for key, value in first.items() if key[2] == temperature]
         left.scatter(
             [value for _, value in points],
-            [rows.index(key[:2]) for key, _ in points],
+            [rows.index(_row(key)) for key, _ in points],
             c=[colours[key[0]] for key, _ in points],
             marker=_MARKERS[place % len(_MARKERS)],
             alpha=0.8,
             label=f"τ {temperature:g}",
         )
-    left.set_yticks(range(len(rows)), [f"{name}, {weight}" for name, weight in rows])
+    left.set_yticks(range(len(rows)), rows)
     left.invert_yaxis()
     left.set(xlabel=metric, title=f"All candidates after {rounds[0][0]:.3g} min")
     left.grid(axis="x", alpha=0.3)
@@ -69,7 +69,7 @@ def plot_sweep(
     right.set_xticks([each for each, _ in rounds], [f"{each:.3g}" for each, _ in rounds])
     right.minorticks_off()
     right.annotate(
-        f"{winner[1]}, τ {winner[2]:g}",
+        ", ".join(part for part in (winner[1], f"τ {winner[2]:g}", winner[3]) if part),
         (minutes, last[winner]),
         (0, 8),
         textcoords="offset points",
@@ -83,3 +83,9 @@ def plot_sweep(
     suffix = path.suffix.removeprefix(".")
     with atomic_file(path) as aside, rc_context({"svg.hashsalt": "gradus"}):
         figure.savefig(aside, format=suffix, metadata={"Date": None} if suffix == "svg" else None, dpi=150)
+
+
+def _row(combination: Combination) -> str:
+    """What a row of the first round's plot holds, in all temperatures."""
+    name, weight, _, others = combination
+    return ", ".join(part for part in (name, weight, others) if part)

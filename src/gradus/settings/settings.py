@@ -74,6 +74,11 @@ class Settings:
         """A path of the file as seen from the working folder."""
         return self.root / path
 
+    def value(self, key: str) -> Any:
+        """The value of `section.setting`."""
+        section, _, name = key.partition(".")
+        return getattr(getattr(self, section), name)
+
     def with_values(self, values: Mapping[str, Any]) -> "Settings":
         """The settings with some values replaced, keyed `section.setting` as flags are.
 

@@ -7,7 +7,7 @@ from gradus.settings.section import Section, setting
 
 @dataclass(frozen=True)
 class SweepSettings(Section):
-    """What a sweep tries, every combination of three lists, and for how long."""
+    """What a sweep tries, every combination of its lists, and for how long."""
 
     objectives: tuple[str, ...] = setting(
         ("many-to-many", "per-positive", "listwise"), "Objectives, as objective.name takes them."
@@ -17,6 +17,11 @@ class SweepSettings(Section):
     )
     temperatures: tuple[str, ...] = setting(
         ("0.03", "0.07"), "Where the learned temperature starts; 0 takes the objective's own."
+    )
+    others: tuple[str, ...] = setting(
+        (),
+        "Further settings of encoder, objective or training, or judgments.distilled, each with the values to try: "
+        "training.field_dropout=0|0.3.",
     )
     minutes: float = setting(
         2.0,

@@ -1,4 +1,4 @@
-"""Sweeps: which objective, score-to-weight function and temperature suit the data, by successive halving.
+"""Sweeps: which objective, score-to-weight function and other settings suit the data, by successive halving.
 
 Candidates are compared at equal time, because steps differ in cost: a batch of pairs encodes a document once per
 pair, and some objectives cost more than others. But a clock makes results depend on what else the machine does.
@@ -24,13 +24,13 @@ import numpy as np
 from gradus.errors import JudgmentsError, ModelError, SettingsError
 from gradus.evaluation.cells import answerable
 from gradus.progress import Progress, silent
-from gradus.settings import ObjectiveSettings, Settings
+from gradus.settings import Settings
 from gradus.training.distributed import launched
 from gradus.training.loop import Clock
 from gradus.training.optimizer import device_of
 from gradus.workflow.data import Data, load_data
 from gradus.workflow.halving import Round, halve, plan
-from gradus.workflow.sweep_grid import Candidate, make_grid
+from gradus.workflow.sweep_grid import SWEPT, Candidate, data_for, make_grid, tried
 from gradus.workflow.sweep_ledger import Ledger, Training
 from gradus.workflow.training import TrainingSummary, train
 
@@ -45,7 +45,7 @@ class Sweep:
     Attributes:
         rounds: First to last, each with its minutes and its candidates by validation metric, best first.
         trainings: All of them.
-        settings: Those given, with the winner's `[objective]`.
+        settings: Those given, with the winner's combination.
     """
 
     rounds: tuple[Round[Candidate], ...]
@@ -72,11 +72,11 @@ class Sweep:
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {
-            "winner": asdict(self.winner),
+            "winner": self.winner.as_dict(),
             "rounds": [
                 {
                     "minutes": each.budget,
-                    "ranking": [asdict(c) | {"validation": value} for c, value in each.ranking],
+                    "ranking": [c.as_dict() | {"validation": value} for c, value in each.ranking],
                 }
                 for each in self.rounds
             ],
@@ -102,10 +102,11 @@ def sweep(settings: Settings, out: Path, *, progress: Progress = silent, clock: 
     """
     if launched()[1] > 1:
         raise SettingsError("a sweep runs in one process; start it without torchrun")
-    data = load_data(settings)
+    shared = _shared(settings)
+    data = load_data(shared)
     _check_validation(data)
     candidates = make_grid(settings, data)
-    ledger = Ledger(out, data.fingerprint(_shared(settings)))
+    ledger = Ledger(out, data.fingerprint(shared))
     if clock is None:
         on_processor = device_of(settings.training.device).type == "cpu"
         clock = time.process_time if on_processor else time.monotonic
@@ -122,7 +123,7 @@ def sweep(settings: Settings, out: Path, *, progress: Progress = silent, clock: 
     result = Sweep(
         tuple(found),
         tuple(ledger.trainings),
-        replace(settings, objective=winner.settings(settings.objective)),
+        winner.settings(settings),
     )
     ledger.write(**{key: value for key, value in result.as_dict().items() if key != "trainings"})
     return result
@@ -160,12 +161,10 @@ def _for(settings: Settings, minutes: float) -> Settings:
 
 def _shared(settings: Settings) -> Settings:
     """What all trainings of a sweep share; the settings that differ, or that no training reads, are the defaults."""
-    plain = ObjectiveSettings()
-    objective = replace(
-        settings.objective, name=plain.name, weight=plain.weight, temperature=plain.temperature
-    )
-    read = ("catalog", "query", "judgments", "split", "encoder", "training")
-    return _for(Settings(**{name: getattr(settings, name) for name in read}, objective=objective), 0)
+    varied = (*SWEPT, *tried(settings))
+    settings = settings.with_values({key: Settings().value(key) for key in varied})
+    read = ("catalog", "query", "judgments", "split", "encoder", "objective", "training")
+    return _for(Settings(**{name: getattr(settings, name) for name in (*read, "root")}), 0)
 
 
 class _Steps:
@@ -211,6 +210,8 @@ class _Runner:
 
     def _train(self, candidate: Candidate, minutes: float) -> Training:
         steps = _Steps(0)
+        named = (candidate.objective, candidate.weight, candidate.temperature)
+        others = dict(candidate.others)
         try:
             steps.price = self._price(candidate, steps)
             steps.steps = 0
@@ -218,12 +219,12 @@ class _Runner:
         except ModelError as error:
             if not steps.steps:
                 raise  # nothing of the candidate's doing
-            return Training(*candidate.key, minutes, steps.steps, 0, None, str(error))
-        return Training(*candidate.key, minutes, summary.steps, summary.epochs, summary.validation)
+            return Training(*named, minutes, steps.steps, 0, None, str(error), others)
+        return Training(*named, minutes, summary.steps, summary.epochs, summary.validation, "", others)
 
     def _price(self, candidate: Candidate, steps: _Steps) -> float:
         """Seconds of a step, without validation, which is no part of an objective's cost."""
-        name = candidate.objective
+        name = candidate.priced
         if name not in self.ledger.prices:
             summary = self._run(candidate, self.priced, _without_validation(self.data), self.clock, steps)
             self.ledger.add_price(name, summary.seconds / summary.steps)
@@ -232,7 +233,8 @@ class _Runner:
     def _run(
         self, candidate: Candidate, minutes: float, data: Data, clock: Clock, steps: _Steps
     ) -> TrainingSummary:
-        settings = replace(self.settings, objective=candidate.settings(self.settings.objective))
+        settings = candidate.settings(self.settings)
+        data = data_for(candidate, settings, data)
         with _emptied(self.out / ".training") as folder:
             return train(
                 _for(settings, minutes),

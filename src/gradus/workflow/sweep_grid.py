@@ -1,6 +1,9 @@
-"""The candidates of a sweep: objective, score-to-weight function and temperature, each training listed once."""
+"""The candidates of a sweep: objective, score-to-weight function and what else is tried, each training listed once."""
 
-from dataclasses import dataclass, replace
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -8,11 +11,18 @@ from numpy.typing import NDArray
 
 from gradus.errors import SettingsError
 from gradus.objectives.registry import OBJECTIVES
-from gradus.settings import ObjectiveSettings, Settings
+from gradus.settings import ObjectiveSettings, Settings, to_mapping
 from gradus.training.batches import Batches
 from gradus.training.task import settings_of
-from gradus.workflow.data import Data
+from gradus.workflow.data import Data, with_distilled
 from gradus.workflow.training import make_batches
+
+SWEPT = ("objective.name", "objective.weight", "objective.temperature")
+"""What the lists of their own are for, in the order of a candidate's first three attributes."""
+DISTILLED = "judgments.distilled"
+
+Others = tuple[tuple[str, Any], ...]
+"""Further settings with a value each."""
 
 
 @dataclass(frozen=True)
@@ -23,30 +33,50 @@ class Candidate:
         objective: `objective.name`.
         weight: `objective.weight`.
         temperature: `objective.temperature`, never 0.
+        others: What else the sweep tries.
         same: Other score-to-weight functions of the sweep that come to the same training.
     """
 
     objective: str
     weight: str
     temperature: float
+    others: Others = ()
     same: tuple[str, ...] = ()
 
     @property
-    def key(self) -> tuple[str, str, float]:
+    def key(self) -> tuple[str, str, float, Others]:
         """What tells it from others."""
-        return self.objective, self.weight, self.temperature
+        return self.objective, self.weight, self.temperature, self.others
+
+    @property
+    def priced(self) -> str:
+        """What tells it from others whose steps cost something else."""
+        return ", ".join((self.objective, *shown(self.others)))
 
     def __str__(self) -> str:
-        return f"{self.objective}, {self.weight}, τ {self.temperature:g}"
+        return ", ".join((self.objective, self.weight, f"τ {self.temperature:g}", *shown(self.others)))
 
-    def settings(self, base: ObjectiveSettings) -> ObjectiveSettings:
-        """`[objective]` with this combination; what its objective does not take has its default again."""
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self) | {"others": dict(self.others)}
+
+    def settings(self, base: Settings) -> Settings:
+        """The settings with this combination; what its objective does not take has its default again."""
+        base = base.with_values(dict(self.others))
         kind = OBJECTIVES[self.objective]
         refused = set().union(*map(settings_of, OBJECTIVES.values())) - settings_of(kind)
-        if base.masked == "nothing" and kind.batches != "pairs":
+        if base.objective.masked == "nothing" and kind.batches != "pairs":
             refused.add("masked")
-        own: dict[str, Any] = {name: value for name, value in vars(base).items() if name not in refused}
-        return ObjectiveSettings(**own | dict(zip(("name", "weight", "temperature"), self.key, strict=True)))
+        own: dict[str, Any] = {
+            name: value for name, value in vars(base.objective).items() if name not in refused
+        }
+        swept = {"name": self.objective, "weight": self.weight, "temperature": self.temperature}
+        return replace(base, objective=ObjectiveSettings(**own | swept))
+
+
+def shown(others: Others) -> list[str]:
+    """Further settings, for people."""
+    return [f"{key} {value}" for key, value in others]
 
 
 def make_grid(settings: Settings, data: Data) -> list[Candidate]:
@@ -58,9 +88,10 @@ def make_grid(settings: Settings, data: Data) -> list[Candidate]:
 
     Raises:
         SettingsError: A list is empty, names something unknown, or a combination leaves nothing to train on.
-        JudgmentsError: No such score-to-weight function.
+        JudgmentsError: No such score-to-weight function, or no such file of what was distilled.
     """
     sweep = settings.sweep
+    tried(settings)
     for name in ("objectives", "weights", "temperatures"):
         if not getattr(sweep, name):
             raise SettingsError(f"sweep.{name} is empty; name at least one")
@@ -68,12 +99,93 @@ def make_grid(settings: Settings, data: Data) -> list[Candidate]:
         if name not in OBJECTIVES:
             raise SettingsError(f"sweep.objectives holds {name!r}; choose from {', '.join(OBJECTIVES)}")
     starts = [_temperature(text) for text in sweep.temperatures]
-    return [
-        Candidate(name, weight, temperature, same)
+    combinations = tuple(product(*(_values(settings, text) for text in sweep.others)))
+    candidates = (
+        Candidate(name, weight, temperature, others, same)
         for name in dict.fromkeys(sweep.objectives)
-        for weight, same in _distinct_weights(settings, data, name).items()
+        for others in combinations
+        for weight, same in _distinct_weights(settings, data, name, others).items()
         for temperature in dict.fromkeys(start or OBJECTIVES[name].temperature for start in starts)
-    ]
+    )
+    return list(_distinct(settings, candidates))
+
+
+def data_for(candidate: Candidate, settings: Settings, data: Data) -> Data:
+    """The data of a sweep as a candidate is trained on it.
+
+    Args:
+        candidate: The candidate.
+        settings: With its combination.
+        data: Without what was distilled, where the sweep tries `judgments.distilled`.
+
+    Raises:
+        JudgmentsError: As for `with_distilled`.
+    """
+    return with_distilled(settings, data) if DISTILLED in dict(candidate.others) else data
+
+
+def tried(settings: Settings) -> list[str]:
+    """The settings that `sweep.others` names.
+
+    Raises:
+        SettingsError: One is none that a sweep can try, or is there twice.
+    """
+    keys = [text.partition("=")[0].strip() for text in settings.sweep.others]
+    for key in keys:
+        section, _, name = key.partition(".")
+        known = to_mapping(settings).get(section, {})
+        if key in SWEPT or key in _CLOCK or (section not in _TRIED and key != DISTILLED):
+            raise SettingsError(
+                f"sweep.others holds {key!r}, which is none to try; it takes settings of {', '.join(_TRIED)}, and "
+                f"{DISTILLED}, but neither {', '.join(SWEPT)}, which have lists of their own, nor "
+                f"{', '.join(sorted(_CLOCK))}, which a sweep sets"
+            )
+        if name not in known or isinstance(known[name], list | dict):
+            raise SettingsError(f"sweep.others holds {key!r}, which is no setting with a single value")
+        if keys.count(key) > 1:
+            raise SettingsError(
+                f"sweep.others holds {key!r} twice; list its values in one place, divided by |"
+            )
+    return keys
+
+
+_TRIED = ("encoder", "objective", "training")
+_CLOCK = {
+    "training.minutes",
+    "training.epochs",
+    "training.patience",
+    "training.checkpoint_minutes",
+    "training.tensorboard",
+}
+
+
+def _values(settings: Settings, text: str) -> list[tuple[str, Any]]:
+    """The setting of `section.name=value|value` with each of its values, as the setting has them."""
+    key, _, listed = (part.strip() for part in text.partition("="))
+    found: dict[Any, None] = {}
+    for each in listed.split("|"):
+        try:
+            found[settings.with_values({key: _read(each.strip())}).value(key)] = None
+        except SettingsError as error:
+            raise SettingsError(f"sweep.others: {error}") from None
+    return [(key, value) for value in found]
+
+
+def _read(text: str) -> Any:
+    """A value as TOML writes it; a text may go without its quotes."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _distinct(settings: Settings, candidates: Iterable[Candidate]) -> Iterator[Candidate]:
+    """Those that do not come to the settings of one before: not all objectives take all options."""
+    seen = []
+    for candidate in candidates:
+        if (made := to_mapping(candidate.settings(settings))) not in seen:
+            seen.append(made)
+            yield candidate
 
 
 def _temperature(text: str) -> float:
@@ -85,13 +197,16 @@ def _temperature(text: str) -> float:
         ) from None
 
 
-def _distinct_weights(settings: Settings, data: Data, objective: str) -> dict[str, tuple[str, ...]]:
+def _distinct_weights(
+    settings: Settings, data: Data, objective: str, others: Others
+) -> dict[str, tuple[str, ...]]:
     """Score-to-weight function → the others that this objective cannot tell from it."""
     alike: dict[bytes, list[str]] = {}
     for weight in dict.fromkeys(settings.sweep.weights):
         # Any temperature: batches do not depend on it.
-        how = Candidate(objective, weight, OBJECTIVES[objective].temperature).settings(settings.objective)
-        batches = make_batches(data, replace(settings, objective=how))
+        candidate = Candidate(objective, weight, OBJECTIVES[objective].temperature, others)
+        how = candidate.settings(settings)
+        batches = make_batches(data_for(candidate, how, data), how)
         alike.setdefault(_seen_by(objective, batches), []).append(weight)
     return {first: tuple(others) for first, *others in alike.values()}
 

@@ -1,7 +1,7 @@
 """What a sweep has done so far, in one file: so that it can be stopped at any moment and loses one training at most."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ class Training:
         epochs: Epochs completed.
         validation: Its validation metric; `None` where the training failed.
         failure: Why it failed, else empty.
+        others: As in `Candidate`, by setting.
     """
 
     objective: str
@@ -35,11 +36,12 @@ class Training:
     epochs: int
     validation: float | None
     failure: str = ""
+    others: dict[str, Any] = field(default_factory=dict)
 
     @property
     def candidate(self) -> Candidate:
         """What was trained."""
-        return Candidate(self.objective, self.weight, self.temperature)
+        return Candidate(self.objective, self.weight, self.temperature, tuple(self.others.items()))
 
 
 class Ledger:
@@ -51,7 +53,7 @@ class Ledger:
 
     Attributes:
         trainings: In the order in which they ended.
-        prices: Objective → processor seconds of one of its steps.
+        prices: `Candidate.priced` → processor seconds of one of its steps.
 
     Raises:
         ModelError: The file is of other settings or data, or is none.
@@ -88,9 +90,9 @@ class Ledger:
         self.trainings.append(training)
         self.write()
 
-    def add_price(self, objective: str, seconds: float) -> None:
-        """Note what a step of an objective costs."""
-        self.prices[objective] = seconds
+    def add_price(self, priced: str, seconds: float) -> None:
+        """Note what a step of candidates that are `priced` alike costs."""
+        self.prices[priced] = seconds
         self.write()
 
     def write(self, **more: Any) -> None:
