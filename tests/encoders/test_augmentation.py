@@ -1,15 +1,23 @@
 """Augmentation: what training leaves out of rows by chance."""
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
+from tiny_models import picture, png
+from torch import Tensor
 
 from gradus.catalog.fields import Field
 from gradus.catalog.table import Table
 from gradus.encoders.augmentation import Augmentation
 from gradus.encoders.encoder import Encoder
+from gradus.encoders.mini_image import ImageFeatures, MiniImage
 from gradus.encoders.mini_text import MiniText
 from gradus.encoders.subwords import Subwords
 
@@ -93,6 +101,31 @@ def test_whole_queries_keep_their_words_and_documents_lose_some_of_theirs(encode
     assert all(torch.equal(vector, whole) for vector in drawn("query", queries, whole_queries=True))
     assert not all(torch.equal(vector, whole) for vector in drawn("query", queries))
     assert len({tuple(v[0].tolist()) for v in drawn("document", parts, whole_queries=True)}) > 1
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_pictures_of_queries_vary_even_where_words_stay(whole: bool) -> None:
+    seen: list[object] = []
+
+    class Noted(MiniImage):
+        def prepare(self, values: Sequence[Any], cache: Path | None) -> ImageFeatures:
+            features = super().prepare(values, cache)
+            batch = features.batch
+
+            def noted(rows: NDArray[np.int64], rng: np.random.Generator | None) -> dict[str, Tensor]:
+                seen.append(rng)
+                return batch(rows, rng)
+
+            features.batch = noted  # type: ignore[method-assign]
+            return features
+
+    text = MiniText(Subwords.train([WORDS], 100, 64), 16)
+    sides = {"query": [QUERY, Field("shown", "image")], "document": [TITLE]}
+    encoder = Encoder(sides, {"text": text, "image": Noted(32, 16)}, 16, False)
+    table = Table(["q"], tuple(sides["query"]), {"query": [WORDS], "shown": [png(picture(20, 20, 0))]})
+    augmentation = drawing(0, whole_queries=whole)
+    encoder("query", encoder.prepare("query", table), np.array([0]), augmentation)
+    assert seen == [augmentation.rng]
 
 
 def test_fields_of_queries_are_never_left_out() -> None:

@@ -249,12 +249,13 @@ class Encoder(nn.Module):
         """
         fields = self.fields[side]
         present = np.stack([prepared[field.name].present[rows] for field in fields], axis=1)
-        # A category or a number is one thing, which augmentation could only take away.
-        varied = np.array([field.type in ("text", "image") for field in fields])
-        if augmentation is not None and side == "document":
-            present = augmentation.kept(present, varied)
         rng = None if augmentation is None else augmentation.rng
-        source = None if augmentation is not None and augmentation.whole_queries and side == "query" else rng
+        # A category or a number is one thing, which augmentation could only take away.
+        varied = {"text", "image"}
+        if augmentation is not None and side == "document":
+            present = augmentation.kept(present, np.array([field.type in varied for field in fields]))
+        if augmentation is not None and side == "query" and augmentation.whole_queries:
+            varied = {"image"}
         units, count = [], 0
         unit_of = np.full((len(rows), len(fields)), -1)  # the last, which is zero, where a field is not there
         # Fields that share a tower go through it together.
@@ -265,7 +266,7 @@ class Encoder(nn.Module):
                 if self.tower_key(side, field) == key and len(here):
                     column = prepared[field.name]
                     values, place = np.unique(column.value[rows[here]], return_inverse=True)
-                    batches.append(column.features.batch(values, source if varied[number] else None))
+                    batches.append(column.features.batch(values, rng if field.type in varied else None))
                     unit_of[here, number] = count + place
                     count += len(values)
             units += self._encode(key, batches)
