@@ -11,8 +11,8 @@ is trained on each of
     known     the same, with a residual of known queries, as the standard pipelines of `gradus bench` have it
 
 and measured against the truth. All have the settings that `gradus init` proposes, and so has the teacher's InfoNCE, which in the
-standard pipelines has no exact terms and no prior. Printed are nDCG@10 on the four cells,
-the mean over seeds, and the share of the gain of `perfect` over `clicked` that survives.
+standard pipelines has no exact terms and no prior. Printed are nDCG@10 on the four cells and their mean,
+all means over seeds, and the share of the gain of `perfect` over `clicked` that survives.
 """
 
 import argparse
@@ -99,7 +99,10 @@ def main() -> None:
         found = {system: read(members, kept[system], args.minutes) for system in SYSTEMS}
         cells = list(found["perfect"][0]["cells"])
         means = {s: [mean(r["cells"][cell][METRIC] for r in found[s]) for cell in cells] for s in SYSTEMS}
-        print(f"| {group}, {METRIC} | " + " | ".join(cells) + " |\n|---|" + "---|" * len(cells))
+        for values in means.values():
+            values.append(mean(values))
+        columns = [f"{group}, {METRIC}", *cells, "mean"]
+        print("| " + " | ".join(columns) + " |\n" + "|---" * len(columns) + "|")
         for system, values in means.items():
             shares = [
                 (value - floor) / (ceiling - floor)

@@ -39,8 +39,8 @@ def sweep(
     with shown_progress() as progress:
         found = run(settings, out, progress=progress)
 
-    def combination(candidate: Candidate) -> tuple[str, str, float, str]:
-        return (*candidate.key[:3], ", ".join(shown(candidate.others)))
+    def combination(candidate: Candidate, between: str = "\n") -> tuple[str, str, float, str]:
+        return (*candidate.key[:3], between.join(shown(candidate.others)))
 
     plot = out / "sweep.svg"
     plot_sweep(
@@ -71,7 +71,7 @@ def sweep(
         ),
         (
             (
-                *combination(candidate)[: 4 if settings.sweep.others else 3],
+                *combination(candidate, ", ")[: 4 if settings.sweep.others else 3],
                 *_values(values, len(found.rounds)),
                 ", ".join(candidate.same),
             )

@@ -6,7 +6,7 @@ from pathlib import Path
 from gradus.files import atomic_file
 
 Combination = tuple[str, str, float, str]
-"""Objective, score-to-weight function, temperature, and what else is tried, in words."""
+"""Objective, score-to-weight function, temperature, and what else is tried, a line each."""
 
 _MARKERS = "os^Dv<>P"
 
@@ -29,7 +29,8 @@ def plot_sweep(
     objectives = list(dict.fromkeys(name for name, *_ in first))
     colours = {name: f"C{place % 10}" for place, name in enumerate(objectives)}
     rows = list(dict.fromkeys(map(_row, first)))  # by their best combination
-    figure = Figure(figsize=(10, max(3.6, 1.6 + 0.28 * len(rows))), layout="constrained")
+    lines = sum(row.count("\n") + 1 for row in rows)
+    figure = Figure(figsize=(10, max(3.6, 1.6 + 0.28 * lines)), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
 
     temperatures = sorted({temperature for _, _, temperature, _ in first})
@@ -69,14 +70,14 @@ def plot_sweep(
     right.set_xticks([each for each, _ in rounds], [f"{each:.3g}" for each, _ in rounds])
     right.minorticks_off()
     right.annotate(
-        ", ".join(part for part in (winner[1], f"τ {winner[2]:g}", winner[3]) if part),
+        f"{winner[1]}, τ {winner[2]:g}\n{winner[3]}".rstrip(),
         (minutes, last[winner]),
         (0, 8),
         textcoords="offset points",
         ha="right" if len(rounds) > 1 else "center",
         weight="bold",
     )
-    right.margins(y=0.15)
+    right.margins(y=0.15 + 0.12 * len(winner[3].splitlines()))
     right.set(xlabel="minutes of training, each round anew", ylabel=metric, title="Round by round")
     right.grid(axis="y", alpha=0.3)
     figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
@@ -88,4 +89,4 @@ def plot_sweep(
 def _row(combination: Combination) -> str:
     """What a row of the first round's plot holds, in all temperatures."""
     name, weight, _, others = combination
-    return ", ".join(part for part in (name, weight, others) if part)
+    return f"{name}, {weight}\n{others}".rstrip()
