@@ -28,6 +28,8 @@ def test_an_svg_holds_every_row_and_is_reproducible(tmp_path: Path) -> None:
     )
     for words in (*rows, "linear, τ 0.07", "0.5", "1.5", "nDCG@10"):
         assert f"<!-- {words} -->" in text
+    # Once in its row, once where the winner's course ends.
+    assert text.count("<!-- training.ema 0.9 -->") == 2
     assert (tmp_path / "b.svg").read_text(encoding="utf-8") == text
 
 

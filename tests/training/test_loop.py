@@ -48,6 +48,18 @@ def test_the_same_seed_gives_the_same_parameters_and_another_seed_others(tmp_pat
     assert not same(states[0], states[2])
 
 
+def test_what_is_left_out_is_what_the_settings_say_and_nothing_without_augmentation(tmp_path: Path) -> None:
+    def trained(name: str, **training: Any) -> dict[str, Tensor]:
+        task = tiny_task()
+        tiny_run(tmp_path / name, task, **training).fit()
+        return task.state_dict()
+
+    plain, bare = trained("plain"), trained("bare", augment=False)
+    for name, value in (("whole_queries", True), ("field_dropout", 0.5)):
+        assert not same(trained(name, **{name: value}), plain)
+        assert same(trained(f"bare {name}", augment=False, **{name: value}), bare)
+
+
 @pytest.mark.parametrize("options", [{}, {"ema": 0.9}, {"chunk": 3}], ids=["plain", "ema", "chunk"])
 @pytest.mark.parametrize("steps", [1, 2, 3, 7, 11])
 def test_killed_at_any_step_and_resumed_it_is_the_run_that_was_not(

@@ -291,10 +291,16 @@ def test_others_are_trained_as_they_say_priced_alone_and_found_again(
     ]
     assert held["winner"]["others"] == dict(found.winner.others)
     assert [each["others"]["judgments.distilled"] for each in held["trainings"]] == ["", "told.csv"]
+    # What is tried has no part in what all trainings share, so that a winner in the file changes nothing.
+    written = values | {"judgments.distilled": "told.csv", "encoder.dimensions": 8}
+    assert sweep(settings.with_values(written), tmp_path / "out").trainings == found.trainings
+    assert len(seen) == 4
     wider = values | {"sweep.others": ("judgments.distilled=|told.csv", "encoder.dimensions=8|4")}
-    assert len(sweep(settings.with_values(wider), tmp_path / "out", clock=ticking()).trainings) >= 4
-    # The two of before were not trained again at a time that both sweeps have.
-    assert seen[4:].count(("", 8, 0)) <= 2
+    again = sweep(settings.with_values(wider), tmp_path / "out", clock=ticking())
+    # Of the two of before, neither the price nor the training of the last round's length is made again.
+    assert seen[4:].count(("", 8, 0)) == seen[4:].count(("told.csv", 8, 1)) == 1
+    late = [each for each, _ in again.rounds[-1].ranking if dict(each.others)["encoder.dimensions"] == 4]
+    assert len(again.trainings) == 2 + 4 + len(late)
 
 
 def test_a_training_that_fails_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -252,10 +252,11 @@ class Encoder(nn.Module):
         rng = None if augmentation is None else augmentation.rng
         # A category or a number is one thing, which augmentation could only take away.
         varied = {"text", "image"}
-        if augmentation is not None and side == "document":
-            present = augmentation.kept(present, np.array([field.type in varied for field in fields]))
-        if augmentation is not None and side == "query" and augmentation.whole_queries:
-            varied = {"image"}
+        if augmentation is not None:
+            if side == "document":
+                present = augmentation.kept(present, np.array([field.type in varied for field in fields]))
+            elif augmentation.whole_queries:
+                varied = {"image"}
         units, count = [], 0
         unit_of = np.full((len(rows), len(fields)), -1)  # the last, which is zero, where a field is not there
         # Fields that share a tower go through it together.

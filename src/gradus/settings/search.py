@@ -218,7 +218,7 @@ class TrainingSettings(Section):
     ema: float = setting(
         0.0, "Decay of the averaged weights that are kept; 0 keeps the last.", minimum=0, maximum=1
     )
-    augment: bool = setting(True, "Augment images and drop words while training.")
+    augment: bool = setting(True, "Augment images, and drop words and fields, while training.")
     whole_queries: bool = setting(
         False,
         "Drop no words of queries: for queries whose every word is a condition (brand, colour, size) that a document "

@@ -234,7 +234,7 @@ class _Runner:
         self, candidate: Candidate, minutes: float, data: Data, clock: Clock, steps: _Steps
     ) -> TrainingSummary:
         settings = candidate.settings(self.settings)
-        data = data_for(candidate, settings, data)
+        data = data_for(candidate.others, self.settings, data)
         with _emptied(self.out / ".training") as folder:
             return train(
                 _for(settings, minutes),

@@ -90,8 +90,7 @@ def make_grid(settings: Settings, data: Data) -> list[Candidate]:
         SettingsError: A list is empty, names something unknown, or a combination leaves nothing to train on.
         JudgmentsError: No such score-to-weight function, or no such file of what was distilled.
     """
-    sweep = settings.sweep
-    tried(settings)
+    sweep, others_tried = settings.sweep, tried(settings)
     for name in ("objectives", "weights", "temperatures"):
         if not getattr(sweep, name):
             raise SettingsError(f"sweep.{name} is empty; name at least one")
@@ -99,39 +98,44 @@ def make_grid(settings: Settings, data: Data) -> list[Candidate]:
         if name not in OBJECTIVES:
             raise SettingsError(f"sweep.objectives holds {name!r}; choose from {', '.join(OBJECTIVES)}")
     starts = [_temperature(text) for text in sweep.temperatures]
-    combinations = tuple(product(*(_values(settings, text) for text in sweep.others)))
+    combinations = [
+        tuple(zip(others_tried, values, strict=True)) for values in product(*others_tried.values())
+    ]
+    each = [(others, data_for(others, settings, data)) for others in combinations]
     candidates = (
         Candidate(name, weight, temperature, others, same)
         for name in dict.fromkeys(sweep.objectives)
-        for others in combinations
-        for weight, same in _distinct_weights(settings, data, name, others).items()
+        for others, taught in each
+        for weight, same in _distinct_weights(settings, taught, name, others).items()
         for temperature in dict.fromkeys(start or OBJECTIVES[name].temperature for start in starts)
     )
     return list(_distinct(settings, candidates))
 
 
-def data_for(candidate: Candidate, settings: Settings, data: Data) -> Data:
-    """The data of a sweep as a candidate is trained on it.
+def data_for(others: Others, settings: Settings, data: Data) -> Data:
+    """The data of a sweep as candidates with these further settings are trained on it.
 
     Args:
-        candidate: The candidate.
-        settings: With its combination.
+        others: The further settings.
+        settings: The search.
         data: Without what was distilled, where the sweep tries `judgments.distilled`.
 
     Raises:
         JudgmentsError: As for `with_distilled`.
     """
-    return with_distilled(settings, data) if DISTILLED in dict(candidate.others) else data
+    chosen = dict(others)
+    return with_distilled(settings.with_values(chosen), data) if DISTILLED in chosen else data
 
 
-def tried(settings: Settings) -> list[str]:
-    """The settings that `sweep.others` names.
+def tried(settings: Settings) -> dict[str, list[Any]]:
+    """The settings that `sweep.others` names, each with its values as the setting has them.
 
     Raises:
-        SettingsError: One is none that a sweep can try, or is there twice.
+        SettingsError: One is none that a sweep can try, is there twice, or cannot have a value.
     """
-    keys = [text.partition("=")[0].strip() for text in settings.sweep.others]
-    for key in keys:
+    found: dict[str, list[Any]] = {}
+    for text in settings.sweep.others:
+        key, _, listed = (part.strip() for part in text.partition("="))
         section, _, name = key.partition(".")
         known = to_mapping(settings).get(section, {})
         if key in SWEPT or key in _CLOCK or (section not in _TRIED and key != DISTILLED):
@@ -142,11 +146,18 @@ def tried(settings: Settings) -> list[str]:
             )
         if name not in known or isinstance(known[name], list | dict):
             raise SettingsError(f"sweep.others holds {key!r}, which is no setting with a single value")
-        if keys.count(key) > 1:
+        if key in found:
             raise SettingsError(
                 f"sweep.others holds {key!r} twice; list its values in one place, divided by |"
             )
-    return keys
+        try:
+            values = [
+                settings.with_values({key: _read(each.strip())}).value(key) for each in listed.split("|")
+            ]
+        except SettingsError as error:
+            raise SettingsError(f"sweep.others: {error}") from None
+        found[key] = list(dict.fromkeys(values))
+    return found
 
 
 _TRIED = ("encoder", "objective", "training")
@@ -157,18 +168,6 @@ _CLOCK = {
     "training.checkpoint_minutes",
     "training.tensorboard",
 }
-
-
-def _values(settings: Settings, text: str) -> list[tuple[str, Any]]:
-    """The setting of `section.name=value|value` with each of its values, as the setting has them."""
-    key, _, listed = (part.strip() for part in text.partition("="))
-    found: dict[Any, None] = {}
-    for each in listed.split("|"):
-        try:
-            found[settings.with_values({key: _read(each.strip())}).value(key)] = None
-        except SettingsError as error:
-            raise SettingsError(f"sweep.others: {error}") from None
-    return [(key, value) for value in found]
 
 
 def _read(text: str) -> Any:
@@ -205,8 +204,7 @@ def _distinct_weights(
     for weight in dict.fromkeys(settings.sweep.weights):
         # Any temperature: batches do not depend on it.
         candidate = Candidate(objective, weight, OBJECTIVES[objective].temperature, others)
-        how = candidate.settings(settings)
-        batches = make_batches(data_for(candidate, how, data), how)
+        batches = make_batches(data, candidate.settings(settings))
         alike.setdefault(_seen_by(objective, batches), []).append(weight)
     return {first: tuple(others) for first, *others in alike.values()}
 
