@@ -7,6 +7,7 @@ from operator import methodcaller
 import ibis
 import pytest
 
+from gradus.judgments.logs.collect import in_order, numbered_documents
 from gradus.judgments.logs.context import click_intervals, with_context
 from gradus.judgments.logs.filters import merged, page_marks, robots, session_days
 from gradus.judgments.logs.formats import get_format
@@ -47,6 +48,12 @@ QUERIES = ibis.table(
     {"page": "string", "query": "string", "documents": "array<string>", "time": "timestamp"}, name="queries"
 )
 CODES = ibis.table({"text": "string", "code": "int32"}, name="codes")
+CELLS = ibis.table(
+    {"query": "int32", "document": "string", "position": "int64", "previous": "int64", "window": "timestamp",
+     "impressions": "float64"},
+    name="cells",
+)  # fmt: skip
+DOCUMENTS = ibis.table({"document": "string", "row": "int64"}, name="documents")
 BIT_OR = methodcaller("bit_or")
 UBI, GA4 = get_format("ubi"), get_format("ga4")
 SCREEN = Screen(first=1, page=20, now=NOW, timed=True, blank=(" ",))
@@ -71,6 +78,8 @@ STEPS: dict[str, Callable[[], ibis.Table]] = {
     "cells": lambda: GROUPING.cells(
         with_context(USABLE, click_intervals(USABLE.filter(ACTIONS.clicked(USABLE)))), CODES
     ),
+    "documents": lambda: numbered_documents(CELLS),
+    "cells in order": lambda: in_order(CELLS, DOCUMENTS, GROUPING.keys),
     "row health": lambda: row_facts(with_dwell(IMPRESSIONS, ACTIONS, 30), 1, 20, NOW),
     "page health": lambda: page_counts(page_facts(IMPRESSIONS, ACTIONS, BIT_OR), 1),
     "query health": lambda: query_counts(page_facts(IMPRESSIONS, ACTIONS, BIT_OR)),

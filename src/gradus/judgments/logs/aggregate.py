@@ -102,9 +102,9 @@ def aggregate(
         days.group_by("day").agg(impressions=days.impressions.sum(), clicks=days.clicks.sum()).order_by("day")
     )
     grouping = _grouping(settings, impressions, used["end"])
-    counted = engine.stream(grouping.cells(with_context(rows, intervals), codes))
+    counted = grouping.cells(with_context(rows, intervals), codes)
     start = np.datetime64(used["start"] or datetime(1970, 1, 1), "s")
-    cells = collect_cells(counted, engine.folder / "cells.arrow", grouping, queries, start)
+    cells = collect_cells(engine, counted, grouping, queries, start)
 
     if used["repeats"]:
         counts.filtered[REPEATED] = int(used["repeats"])

@@ -1,63 +1,57 @@
-"""From the rows that an engine counted to `Cells`."""
+"""From the cells that an engine counted to `Cells`."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from gradus.judgments.logs.cells import Cells
+from gradus.judgments.logs.engine import Engine, Table, ibis
 from gradus.judgments.logs.grouping import AGE_UNIT, PROPENSITY_UNIT, Grouping
+
+_KEYS = {"query": np.int32, "document": np.int32, "position": np.int16, "previous": np.int16}
 
 
 def collect_cells(
-    rows: pa.RecordBatchReader, path: Path, grouping: Grouping, queries: Sequence[str], start: np.datetime64
+    engine: Engine, counted: Table, grouping: Grouping, queries: Sequence[str], start: np.datetime64
 ) -> Cells:
     """Collect cells in the order of query, document, position, previous click and window.
 
-    The order makes the result one and the same, whichever thread or engine was first. The rows are streamed to
-    a file and read back one column at a time, so that beside the result only one of them is in memory.
+    The order makes the result one and the same, whichever thread or engine was first. The engine sorts, with all
+    its threads and on disk where memory is short; what it streams goes straight to its place.
 
     Args:
-        rows: As `Grouping.cells` describes them, in any order.
-        path: The file that is written on the way.
-        grouping: What made them.
+        engine: What counts.
+        counted: As `Grouping.cells` describes it.
+        grouping: What made it.
         queries: The normal forms that codes of queries point into; those without cells are left out.
         start: The window of cells without windows.
     """
-    with pa.ipc.new_file(path, rows.schema) as file:
-        for batch in rows:
-            file.write_batch(batch)
-    used, query = _compact(_read(path, "query").to_numpy(), len(queries))
-    documents, document = _texts(path, "document")
-    pa.default_memory_pool().release_unused()  # Arrow would keep what it no longer uses, and scoring needs room
-    position = _read(path, "position").to_numpy().astype(np.int16)
-    previous = _read(path, "previous").to_numpy().astype(np.int16)
-    windows = np.array([start], "datetime64[s]")
-    window = np.zeros(len(query), np.int16)
+    cells = engine.keep(counted, "cells")
+    documents = engine.keep(numbered_documents(cells), "documents")
+    n = engine.row(cells.agg(n=cells.count()))["n"]
+    rows = _filled(engine.stream(in_order(cells, documents, grouping.keys)), n)
+    used, query = _compact(rows["query"])
+    windows, window = np.array([start], "datetime64[s]"), np.zeros(n, np.int16)
     if "window" in grouping.keys:
-        windows, row = np.unique(
-            _read(path, "window").to_numpy().astype("datetime64[s]"), return_inverse=True
-        )
+        windows, row = np.unique(rows["window"], return_inverse=True)
         window = row.astype(np.int16)
-    order = _order([query, document, position, previous, window])
 
     def counts(name: str, unit: float = 1.0) -> NDArray[np.float64]:
-        values: NDArray[np.float64] = _read(path, name).to_numpy()[order]
         unit *= AGE_UNIT if grouping.half_life else 1
-        return values if unit == 1 else values / unit
+        if unit != 1:
+            rows[name] /= unit
+        return rows[name]
 
-    none = np.broadcast_to(0.0, len(query))  # all zeros, in no memory
+    none = np.broadcast_to(0.0, n)  # all zeros, in no memory
     actions = grouping.actions
     clicks = counts("clicks")
     if grouping.simple:
         utility = utility_square = clicks
         taken = {actions.names[0]: clicks}
     else:
-        utility, utility_square = np.zeros_like(clicks), np.zeros_like(clicks)
+        utility, utility_square = np.zeros(n), np.zeros(n)
         for number, (level, _) in enumerate(actions.levels):
             reached = counts(f"level_{number}")
             utility += level * reached
@@ -65,13 +59,13 @@ def collect_cells(
         taken = {name: counts(column) for name, column in actions.columns.items()}
     return Cells(
         queries=[queries[row] for row in used],
-        documents=documents,
+        documents=engine.rows(documents.order_by("row").select("document"))["document"].to_pylist(),
         windows=windows,
-        query=query[order],
-        document=document[order],
-        position=position[order],
-        previous=previous[order],
-        window=window[order],
+        query=query,
+        document=rows["document"],
+        position=rows["position"],
+        previous=rows["previous"],
+        window=window,
         impressions=counts("impressions"),
         clicks=clicks,
         above_last=counts("above_last"),
@@ -84,44 +78,36 @@ def collect_cells(
     )
 
 
-def _read(path: Path, name: str) -> Any:
-    # Mapped, the file's other columns are not touched.
-    with pa.memory_map(str(path)) as file:
-        return pa.ipc.open_file(file).read_all()[name]
+def numbered_documents(cells: Table) -> Table:
+    """Each `document` of the cells with its `row` in the order of their UTF-8 bytes, from 0."""
+    distinct = cells.select("document").distinct()
+    return distinct.mutate(row=ibis.row_number().over(order_by="document"))
 
 
-def _compact(codes: NDArray[np.integer], size: int) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """The codes that occur, ascending, and each code's row among them."""
-    occurs = np.zeros(size, bool)
-    occurs[codes] = True
-    row_of = np.cumsum(occurs, dtype=np.int32) - np.int32(1)
-    return np.flatnonzero(occurs), row_of[codes]
+def in_order(cells: Table, documents: Table, keys: Sequence[str]) -> Table:
+    """The cells, with the row of each document in its place, sorted by these keys."""
+    numbered = cells.join(documents, "document").drop("document").rename(document="row")
+    return numbered.select(*cells.columns).order_by(keys)
 
 
-def _texts(path: Path, name: str) -> tuple[list[str], NDArray[np.int32]]:
-    """The distinct texts of a column, sorted, and each value's row among them."""
-    column = _read(path, name).dictionary_encode()
-    if not len(column):
-        return [], np.zeros(0, np.int32)
-    texts = column.chunk(0).dictionary
-    order = pc.array_sort_indices(texts).to_numpy()
-    row_of = np.empty(len(order), np.int32)
-    row_of[order] = np.arange(len(order), dtype=np.int32)
-    return texts.take(order).to_pylist(), np.concatenate(
-        [row_of[c.indices.to_numpy()] for c in column.chunks]
-    )
+def _filled(batches: Any, n: int) -> dict[str, NDArray[Any]]:
+    """The columns of n streamed rows."""
+    columns = {name: np.empty(n, _type(name)) for name in batches.schema.names}
+    begin = 0
+    for batch in batches:
+        end = begin + batch.num_rows
+        for name, column in columns.items():
+            column[begin:end] = batch.column(name).to_numpy(zero_copy_only=False)
+        begin = end
+    return columns
 
 
-def _order(keys: Sequence[NDArray[np.integer]]) -> NDArray[np.int64]:
-    """The order of rows by several keys, none negative, no two rows alike; the first key counts most."""
-    if not len(keys[0]):
-        return np.zeros(0, np.int64)
-    sizes = [int(key.max()) + 1 for key in keys]
-    if np.prod(sizes, dtype=float) >= 2**62:
-        return np.lexsort(keys[::-1])
-    packed = np.zeros(len(keys[0]), np.int64)
-    for key, size in zip(keys, sizes, strict=True):
-        packed *= size
-        packed += key
-    # No two are alike, so that any sort gives one order; NumPy's default is the fastest, by vector instructions.
-    return np.argsort(packed)
+def _type(name: str) -> DTypeLike:
+    return "datetime64[s]" if name == "window" else _KEYS.get(name, np.float64)
+
+
+def _compact(codes: NDArray[np.int32]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The distinct codes of an ascending column, and each code's row among them."""
+    first = np.flatnonzero(np.diff(codes, prepend=np.int32(-1)))
+    sizes = np.diff(first, append=len(codes))
+    return codes[first], np.repeat(np.arange(len(first), dtype=np.int32), sizes)
