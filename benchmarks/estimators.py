@@ -1,11 +1,14 @@
 """Click models against a known truth: python benchmarks/estimators.py [--impressions 100000 …]
 
 Logs of simulated people (position-based, cascade, dynamic Bayesian network) who search 5,000 queries with 20
-documents each, some of them shown in one order throughout, some in changing orders. Every estimator scores every pair;
-its scores are held against the truth by bands of impressions: mean within-query Spearman correlation (queries with at
-least three pairs in the band), root mean squared error, and the share of pairs whose 90 % interval holds the truth.
-Seconds are of processor time; memory is the peak that NumPy allocates on top of the log. The last line of a log says
-how far `auto` is behind the best estimator, in Spearman, at worst; logs that it refuses are left out there.
+documents each: in changing orders with swaps, in one order with a tenth of the pages shuffled at random and their
+propensities logged, and in one order throughout. Every estimator scores every pair; its scores are held against the truth
+by bands of impressions: mean within-query Spearman correlation (queries with at least three pairs in the band), root
+mean squared error, and the share of pairs whose 90 % interval holds the truth. `ips` is given what `logged` finds in
+another log of the same people, of 1 million impressions, all pages shuffled; `logged` itself takes part where
+propensities are logged. Seconds are of processor time; memory is the peak that NumPy allocates on top of the log. The
+last line of a log says how far `auto` is behind the best estimator, in Spearman, at worst; logs that it refuses are left
+out there.
 """
 
 import argparse
@@ -20,6 +23,8 @@ from numpy.typing import NDArray
 from gradus.judgments.audit.ranks import rank_correlation
 from gradus.judgments.clicks.estimators import ESTIMATORS, fit
 from gradus.judgments.clicks.identify import identify
+from gradus.judgments.clicks.ips import fit_ips
+from gradus.judgments.clicks.logged import fit_logged
 from gradus.judgments.clicks.posterior import attractiveness
 from gradus.judgments.logs.cells import Cells
 from gradus.judgments.simulation.policy import Policy
@@ -30,7 +35,12 @@ from gradus.judgments.simulation.users import DBN, PBM, Cascade
 Floats = NDArray[np.float64]
 
 PEOPLE = {"pbm": PBM(), "cascade": Cascade(), "dbn": DBN(0.9)}
-POLICIES = {"swaps": Policy(epochs=6, swaps=0.2), "no swaps": Policy()}
+POLICIES = {
+    "swaps": Policy(epochs=6, swaps=0.2),
+    "a tenth shuffled": Policy(randomised=0.1),
+    "no swaps": Policy(),
+}
+EXPERIMENT = Policy(randomised=1.0)
 BANDS = ((1, 20), (20, 200), (200, np.inf))
 PRIORS = ("exposure", "global", "none")
 
@@ -46,11 +56,11 @@ class Result:
     megabytes: float
 
 
-def measure(cells: Cells, truth: Truth, estimator: str, prior: str) -> Result:
-    """Score a log and hold the scores against the truth."""
+def measure(cells: Cells, truth: Truth, estimator: str, prior: str, given: Floats) -> Result:
+    """Score a log and hold the scores against the truth; `given` are the propensities of `ips`."""
     start = time.process_time()
     tracemalloc.start()
-    model = fit(cells, estimator, identify(cells))
+    model = fit_ips(cells, given) if estimator == "ips" else fit(cells, estimator, identify(cells))
     found = attractiveness(model.trials, model.theta, model.deviation, prior)
     megabytes = tracemalloc.get_traced_memory()[1] / 2**20
     tracemalloc.stop()
@@ -105,9 +115,11 @@ def main() -> None:
         "--seed", type=int, default=11, help="The first of the seeds that results are means over."
     )
     args = parser.parse_args()
-    names = [*(name for name in ESTIMATORS if name != "logged"), "auto"]
     for policy, how in POLICIES.items():
+        names = ["ips", *(name for name in ESTIMATORS if name != "logged" or how.randomised), "auto"]
         for people in args.people:
+            elsewhere, _ = log(people, EXPERIMENT, 1_000_000, args.seed - 1)
+            given = fit_logged(elsewhere).theta
             for impressions in args.impressions:
                 print(f"\n### {people}, {policy}, {impressions:,} impressions, prior {args.prior}\n")
                 print("| estimator | 1–20 impressions | 20–200 | 200+ | seconds | MB |")
@@ -122,7 +134,7 @@ def main() -> None:
                     if name == "auto" and not any(told):
                         print(f"| auto | refused: {identify(logs[0][0]).reason()} | | | | |", flush=True)
                         continue
-                    results[name] = result = mean_of(measure(*one, name, args.prior) for one in some)
+                    results[name] = result = mean_of(measure(*one, name, args.prior, given) for one in some)
                     bands = zip(result.spearman, result.error, result.held, strict=True)
                     texts = ["–" if np.isnan(s) else f"{s:.3f} / {e:.3f} / {h:.0%}" for s, e, h in bands]
                     print(f"| {name} | {' | '.join(texts)} | {result.seconds:.1f} | {result.megabytes:.0f} |")
