@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gradus.cli.main import app
+from gradus.workflow.noise_study import NoiseStudy, Point
 
 pytest.importorskip("ibis", reason="needs the logs extra")
 
@@ -134,8 +135,114 @@ def test_a_log_whose_documents_sit_still_is_refused_with_advice(shop: Path) -> N
     assert result.exit_code == 2
     assert "no pair was shown at two positions" in result.stderr
     assert "random order" in result.stderr
+    assert "rows read =" in result.stderr
     assert not Path("judged/judgments.parquet").exists()
     assert judged("--clicks.estimator", "cascade")["coverage"]["pairs"] > 0
+
+
+def test_a_refusal_says_what_the_checks_found(shop: Path) -> None:
+    ok("simulate", "clicks", "--layout", "flat", "--impressions", "20000")
+    log = pq.read_table("clicks/log.parquet")
+    acted = [name for name in log.column_names if name in ("click", "cart", "purchase")]
+    nothing = log.set_column(log.column_names.index(acted[0]), acted[0], [[False] * len(log)])
+    pq.write_table(nothing, "clicks/log.parquet")
+    result = run("judge")
+    assert result.exit_code == 2
+    assert "error: nothing that was shown was acted on; name the column of clicks" in result.stderr
+
+
+def test_documents_that_the_catalogue_lacks_are_named_and_not_counted(shop: Path) -> None:
+    simulated()
+    whole = judged()
+    lines = Path("catalog.csv").read_text().splitlines()
+    Path("catalog.csv").write_text(
+        "\n".join([lines[0], *(f"D{line[1:]}" for line in lines[1:7]), *lines[7:]])
+    )
+    coverage = judged()["coverage"]
+    rows = pq.read_table("judged/judgments.parquet").num_rows
+    assert coverage["pairs"] == rows
+    assert coverage["pairs"] + coverage["left_out"] == whole["coverage"]["pairs"]
+    assert (coverage["documents"], coverage["share"]) == (18, 18 / 24)
+    said = " ".join(ok("judge").split())
+    assert (
+        f"{coverage['left_out']:,} pairs left out: their document is not known here (6 of them, such as"
+        in said
+    )
+    assert "where ids are such as 'D0'); if they should be, check catalog.id" in said
+
+
+def test_the_path_to_set_is_as_the_settings_file_sees_it(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulated()
+    monkeypatch.chdir(shop.parent)
+    settings = f"{shop.name}/gradus.toml"
+    said = " ".join(ok("judge", "--settings", settings, "--out", "elsewhere").split())
+    assert 'judgments.path = "../elsewhere/judgments.parquet"' in said
+
+
+def test_the_audit_says_what_business_scores_did(shop: Path) -> None:
+    simulated()
+    plain = judged()
+    assert plain["business"] is None
+    before = pq.read_table("judged/judgments.parquet")["score"].to_numpy()
+    rows = "\n".join(f"d{row},{row},7" for row in range(24))
+    Path("business.csv").write_text(f"doc_id,margin,stock\n{rows}\n")
+    with Path("gradus.toml").open("a") as file:
+        file.write('[business]\npath = "business.csv"\ncolumns = { margin = 3, stock = 1 }\ncap = 0.1\n')
+    found = judged()["business"]
+    moved = np.abs(pq.read_table("judged/judgments.parquet")["score"].to_numpy() - before)
+    assert found["moved"] == (moved > 0).sum() > 0
+    assert found["mean"] == pytest.approx(moved[moved > 0].mean())
+    assert found["most"] == pytest.approx(moved.max())
+    assert found["most"] <= found["cap"] == 0.1
+    assert (found["columns"], found["constant"]) == ({"margin": 3, "stock": 1}, ["stock"])
+    page = Path("judged/audit.html").read_text()
+    assert "By margin, stock. All numbers of stock are the same and move nothing." in page
+
+
+def test_a_file_is_no_folder_for_results(shop: Path) -> None:
+    simulated()
+    Path("out").write_text("mine")
+    result = run("judge", "--out", "out")
+    assert result.exit_code == 2
+    assert "out is a file; results go into a folder" in result.stderr
+    assert Path("out").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ((), "name the column of category paths of the queries' file in hierarchy.query"),
+        (("--hierarchy.separator", ""), "hierarchy.separator is empty"),
+    ],
+)
+def test_a_hierarchy_that_judges_nothing_says_why(shop: Path, more: tuple[str, ...], told: str) -> None:
+    result = run("judge", "--log.path", "", "--hierarchy.document", "path", *more)
+    assert result.exit_code == 2
+    assert told in result.stderr
+
+
+def test_categories_of_queries_that_no_document_shares_are_an_error(shop: Path) -> None:
+    Path("queries.csv").write_text("query_id,query,path\nq1,bolts,parts > bolt\n")
+    query = ("--query.path", "queries.csv", "--hierarchy.query", "path", "--hierarchy.document", "path")
+    result = run("judge", "--log.path", "", *query)
+    assert result.exit_code == 2
+    assert (
+        "queries have categories such as 'parts > bolt' and documents such as 'parts / bolt'" in result.stderr
+    )
+
+
+@pytest.mark.parametrize(("flag", "value"), [("--drift", "nan"), ("--days", "1000000000"), ("--zipf", "inf")])
+def test_a_simulation_out_of_bounds_is_refused(shop: Path, flag: str, value: str) -> None:
+    result = run("simulate", "clicks", flag, value)
+    assert result.exit_code == 2
+    assert not Path("clicks").exists()
+
+
+def test_a_study_of_given_propensities_needs_them_before_it_trains(shop: Path) -> None:
+    result = run("study", "noise", "--estimator", "ips")
+    assert result.exit_code == 2
+    assert "clicks.propensities" in result.stderr
+    assert not Path("study").exists()
 
 
 def test_no_evidence_is_an_error_that_names_the_keys(shop: Path) -> None:
@@ -167,7 +274,12 @@ def test_grades_and_categories_join_the_log(shop: Path) -> None:
                     writer.writerow(
                         [TITLES[q], f"d{d}", 2 if q == d else 1 if q // 4 == d // 4 else 0, rater]
                     )
+    with Path("grades.csv").open("a", newline="") as file:
+        csv.writer(file).writerows([["m4 bolt", "d30", grade, rater] for grade, rater in ((0, "a"), (2, "b"))])
     both = judged("--grades.path", "grades.csv", "--hierarchy.document", "path")
+    [header, differing] = csv.reader(Path("judged/disagreements.csv").read_text().splitlines())
+    assert header == ["query", "doc_id", "a", "b", "c", "difference", "score", "low", "high"]
+    assert differing[:5] == ["m4 bolt", "d30", "0", "2", ""]
     assert both["coverage"]["pairs"] > alone["coverage"]["pairs"]
     rows = pq.read_table("judged/judgments.parquet").to_pylist()
     assert {"grades+log+hierarchy", "grades+hierarchy"} & {row["source"] for row in rows}
@@ -177,7 +289,6 @@ def test_a_study_prints_a_table_in_which_too_small_a_log_is_refused(shop: Path) 
     said = ok("study", "noise", "--impressions", "400", "--impressions", "90000", "--estimator", "auto")
     assert "perfect" in said
     assert "refused" in said
-    assert "%)" in said
 
 
 def test_a_study_says_what_survives(shop: Path) -> None:
@@ -202,3 +313,27 @@ def test_a_study_says_what_survives(shop: Path) -> None:
     assert all(point["means"] for point in said["points"])
     assert Path("study/noise.svg").read_text().startswith("<?xml")
     assert json.loads(Path("study/noise.json").read_text()) == said
+
+
+def test_dirt_costs_a_study(shop: Path) -> None:
+    def means(*dirt: str) -> dict[str, float]:
+        said = json.loads(
+            ok("study", "noise", "--impressions", "100000", "--estimator", "auto", "--json", *dirt)
+        )
+        [point] = [point for point in said["points"] if point["estimator"] == "auto"]
+        return dict(point["means"])
+
+    clean = means()
+    Path("study").rename("clean")
+    assert means("--robots", "0.4", "--trust", "0.5", "--abandoned", "0.3") != clean
+
+
+def test_of_next_to_no_gain_no_share_survives() -> None:
+    ceiling, floor = (
+        Point("perfect", 0, 9, {"a": 0.9, "b": 0.905}),
+        Point("constant", 100, 9, {"a": 0.8, "b": 0.9}),
+    )
+    auto = Point("auto", 100, 9, {"a": 0.875, "b": 0.91})
+    survives = NoiseStudy("nDCG@10", (ceiling, floor, auto)).survival(auto)
+    assert survives["a"] == pytest.approx((0.875 - 0.8) / (0.9 - 0.8))
+    assert np.isnan(survives["b"])  # (0.91 − 0.9) / (0.905 − 0.9) would be 200 %

@@ -21,7 +21,11 @@ def test_the_weighted_mean_of_ranks(tmp_path):
     # margin: 10 < 20 = 20 < 30 → 0, ½, ½, 1; age, less is better: 400 > 200 > 100 → 0, ½, 1, and ½ without one.
     expected = [(3 * 0 + 0) / 4, (3 * 1 + 0.5) / 4, (3 * 0.5 + 1) / 4, (3 * 0.5 + 0.5) / 4]
     np.testing.assert_allclose(business.of(["q"] * 4, list("abcd")), expected)
-    assert list(business.of(["q"], ["elsewhere"])) == [0.5]
+    assert list(business.of(["q", "q"], ["elsewhere", "b"])) == [0.5, expected[1]]
+    with pytest.raises(
+        JudgmentsError, match=r"knows none of the judged documents.*'a'.*'elsewhere'; check business"
+    ):
+        business.of(["q"], ["elsewhere"])
     assert business.constant == ()
 
 

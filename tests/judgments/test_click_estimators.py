@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from click_logs import MOVING, cells_of, drawn
 
-from gradus.errors import LogError, SettingsError
+from gradus.errors import GradusError, LogError, SettingsError
 from gradus.judgments.clicks.browsing import fit_browsing
 from gradus.judgments.clicks.cascade import fit_cascade
 from gradus.judgments.clicks.coec import fit_coec
@@ -65,15 +65,20 @@ def test_ips_takes_what_it_is_given_and_no_more(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("rank,propensity\n1,1\n", "no column 'position'"),
+        ("rank,propensity\n1,1\n", "no column 'position'.*clicks.propensities"),
         ("position,propensity\n1,1\n3,.5\n", "must be 1, 2"),
-        ("position,propensity\n1,1\n2,0\n", "not above 0"),
-        ("position,propensity\n1,1\n2,half\n", "must be whole numbers"),
+        ("position,propensity\n1,1\n2,0\n", r"p\.csv, row 2, column 'propensity' is not above 0"),
+        (
+            "position,propensity\n1,1\n2,half\n",
+            r"p\.csv, row 2, column 'propensity': 'half' is not a finite number",
+        ),
+        ("position,propensity\n1,1\n2,\n", r"row 2, column 'propensity' is not above 0"),
+        ("position,propensity\n1,1\n1.5,1\n", "must be 1, 2"),
     ],
 )
 def test_unusable_propensities_are_named(tmp_path, text, message):
     (tmp_path / "p.csv").write_text(text)
-    with pytest.raises(LogError, match=message):
+    with pytest.raises(GradusError, match=message):
         read_propensities(tmp_path / "p.csv")
 
 
@@ -158,6 +163,47 @@ def test_auto_refuses_a_log_whose_documents_sit_still():
     with pytest.raises(LogError, match=r"no pair was shown at two positions.*random order on 10% of .* days"):
         fit(cells, "auto", identify(cells), pages_per_day=2000)
     assert fit(cells, "cascade", identify(cells)).estimator == "cascade"
+
+
+def test_auto_takes_logged_propensities_where_no_query_comes_twice():
+    # Each document of 60 queries was shown once for its query, at a random one of two positions; half as many look
+    # at the second. Nothing moved, so that swaps tell nothing.
+    rows = [(q, q, 1 + q % 2, 0, 100, 20 if q % 2 else 40) for q in range(60)]
+    known = {"propensity": [200.0] * 60, "logged": [100.0] * 60}
+    cells = cells_of(rows, **known, utility=[row[5] for row in rows], utility_square=[row[5] for row in rows])
+    found = score_clicks(cells, ClicksSettings())
+    assert (found.fit.estimator, found.fit.theta.tolist()) == ("logged", [1.0, 0.5])
+    assert not found.identifiability.supported
+    assert found.supported
+    assert found.reason == (
+        "by the propensities that the log carries, examination is told at positions 1–2: 100% of the impressions"
+    )
+    scant = cells_of(
+        [(q, q, 1 + q % 2, 0, 1, 1 - q % 2) for q in range(8)], propensity=[2.0] * 8, logged=[1.0] * 8
+    )
+    with pytest.raises(
+        LogError, match="by the propensities that it carries, examination is told at positions 1: 50%"
+    ):
+        fit(scant, "auto", identify(scant))
+
+
+def test_with_one_position_there_is_nothing_to_take_out():
+    rows = [(0, d, 1, 0, 100, clicks) for d, clicks in enumerate((10, 20, 60))]
+    cells = cells_of(rows, utility=[10, 20, 60], utility_square=[10, 20, 60])
+    found = score_clicks(cells, ClicksSettings(bootstrap=20))
+    assert found.supported
+    assert "no position bias" in found.reason
+    np.testing.assert_allclose(found.scores.score, [0.1, 0.2, 0.6], atol=0.05)
+
+
+def test_ips_says_how_far_its_propensities_reach(tmp_path):
+    (tmp_path / "p.csv").write_text("position,propensity\n1,1\n")
+    cells = cells_of(ROWS, utility=[40, 12, 4], utility_square=[40, 12, 4])
+    found = score_clicks(cells, ClicksSettings(estimator="ips", propensities="p.csv"), tmp_path)
+    assert not found.supported
+    assert found.reason.endswith(
+        "by clicks.propensities, examination is told at positions 1: 50% of the impressions"
+    )
 
 
 def test_ips_needs_propensities():

@@ -29,7 +29,7 @@ def _fused():
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_what_is_written_is_read_back(tmp_path, suffix):
     fused = _fused()
-    assert write_fused(tmp_path / f"judgments{suffix}", fused, Settings(), DOCUMENTS) == 0
+    assert write_fused(tmp_path / f"judgments{suffix}", fused, Settings(), DOCUMENTS).tolist() == [True] * 4
     settings = from_mapping({"judgments": {"path": f"judgments{suffix}"}}, tmp_path)
     back = read_judgments(settings, DOCUMENTS)
     assert back.queries.ids == ["q0", "q1"]
@@ -64,7 +64,7 @@ def test_pairs_of_a_log_say_of_which_time_they_speak(tmp_path):
 
 def test_documents_taken_down_are_left_out(tmp_path):
     path = tmp_path / "judgments.csv"
-    assert write_fused(path, _fused(), Settings(), Table(["d1", "d3"], (), {})) == 2
+    assert write_fused(path, _fused(), Settings(), Table(["d1", "d3"], (), {})).sum() == 2
     assert pyarrow.csv.read_csv(path)["doc_id"].to_pylist() == ["d1", "d3"]
     with pytest.raises(JudgmentsError, match=r"none of the 4 scored pairs.*'d0'.*'x'; check catalog\.id"):
         write_fused(path, _fused(), Settings(), Table(["x"], (), {}))
@@ -73,7 +73,7 @@ def test_documents_taken_down_are_left_out(tmp_path):
 def test_queries_with_a_table_of_their_own(tmp_path):
     queries = Table(["q1"], (Field("text"), Field("size", "number", 0)), {"text": ["bolt"], "size": [8.0]})
     path = tmp_path / "judgments.csv"
-    assert write_fused(path, _fused(), Settings(), DOCUMENTS, queries) == 2
+    assert write_fused(path, _fused(), Settings(), DOCUMENTS, queries).sum() == 2
     table = pyarrow.csv.read_csv(path)
     assert table["query_id"].to_pylist() == ["q1", "q1"]
     assert table["text"].to_pylist() == ["bolt", "bolt"]

@@ -1,6 +1,6 @@
 import pytest
 
-from gradus.errors import CatalogError, JudgmentsError
+from gradus.errors import JudgmentsError
 from gradus.judgments.grades.read import read_grades
 from gradus.settings import from_mapping
 
@@ -95,5 +95,5 @@ def test_faults_name_row_column_and_remedy(tmp_path, text, grades, message):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(CatalogError, match=r"nowhere\.csv"):
+    with pytest.raises(JudgmentsError, match=r"no file .*nowhere\.csv \(grades\.path in gradus\.toml\)"):
         read_grades(from_mapping({"grades": {"path": "nowhere.csv"}}, tmp_path))

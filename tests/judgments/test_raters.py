@@ -7,6 +7,7 @@ from simulated_raters import grades_of, simulate
 from gradus.errors import JudgmentsError
 from gradus.judgments.grades.agreement import krippendorff, pairwise
 from gradus.judgments.grades.consensus import MODELS, judge_grades
+from gradus.judgments.grades.interval import mean_and_interval
 from gradus.judgments.grades.ordinal import fit_ordinal
 from gradus.judgments.grades.patterns import Patterns
 from gradus.judgments.grades.read import read_grades
@@ -112,6 +113,36 @@ def test_derivatives_of_the_ordinal_model():
         np.testing.assert_allclose(slope, difference / 2e-6, atol=1e-7)
 
 
+def test_an_interval_is_no_narrower_than_the_standard_deviation():
+    # The rows: 4 % at 0 beside 96 % at 1; one state alone; quantiles that are wider apart than ± 1.645 sd.
+    state = np.array([0, 0.5, 1])
+    posterior = np.array([[0.04, 0, 0.96], [0, 1, 0], [0.06, 0.88, 0.06]])
+    quantiles = np.array([1, 0.5, 0]), np.array([1, 0.5, 1])
+    mean, low, high = mean_and_interval(posterior, state, *quantiles)
+    np.testing.assert_allclose(mean, [0.96, 0.5, 0.5])
+    np.testing.assert_allclose(low, [0.96 - 1.6448536 * np.sqrt(0.04 * 0.96), 0.5, 0])
+    np.testing.assert_allclose(high, [1, 0.5, 1])
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_nobody_is_certain_where_raters_differ(model):
+    # Truths at the ends of the scale and slips: of 3 3 0 the ordinal model is more than 95 % sure to be 3.
+    rng = np.random.default_rng(0)
+    true = rng.integers(0, 2, 400).astype(float)
+    grades = simulate(
+        true, np.array([0, 0.02, -0.02]), np.full(3, 0.09), np.array([0.1, 0.14, 0.18]), 4, 3, 0
+    )
+    scores = judge_grades(grades, model).scores
+    differ = grades.dense().min(1) < grades.dense().max(1)
+    held = (scores.low - 1e-9 <= true) & (true <= scores.high + 1e-9)
+    assert 100 < differ.sum() < 300
+    assert held[differ].mean() > 0.85
+    assert (scores.high - scores.low)[differ].min() > 0.03
+    # All agree: little is left to doubt, but not nothing.
+    assert held[~differ].mean() > 0.95
+    assert 0.02 < (scores.high - scores.low)[~differ].min() < 0.2
+
+
 def test_a_lone_grade_has_a_wide_interval():
     lone = fit_ordinal(grades_of(np.arange(5).repeat(20)[:, None]))
     three = fit_ordinal(grades_of(np.arange(5).repeat(20)[:, None] * [1, 1, 1]))
@@ -168,12 +199,14 @@ def test_dawid_skene_refuses_long_scales():
 
 
 def test_the_mean_by_hand():
-    # Levels 0 ½ 1. Means ¼ and 1; squared errors 2/16 and 0; v = (1/8 + 2 · 0.15²)/(4 - 2 + 2).
+    # Levels 0 ½ 1. Means ¼ and 1; squared errors 2/16 and 0; v = (1/8 + 2 · 0.15²)/(4 - 2 + 2), to which each
+    # pair's own squared errors are drawn as two grades are: (1/8 + 2 v)/(2 - 1 + 2) and (0 + 2 v)/(2 - 1 + 2).
     fit = MODELS["mean"](grades_of([[0, 1], [2, 2]]))
     assert list(fit.score) == [0.25, 1]
-    half = 1.6448536 * np.sqrt((1 / 8 + 2 * 0.15**2) / 4 / 2)
-    np.testing.assert_allclose(fit.high - fit.score, [half, 0])
-    np.testing.assert_allclose(fit.score - fit.low, [min(half, 0.25), half])
+    v = (1 / 8 + 2 * 0.15**2) / 4
+    differing, same = 1.6448536 * np.sqrt((1 / 8 + 2 * v) / 3 / 2), 1.6448536 * np.sqrt(2 * v / 3 / 2)
+    np.testing.assert_allclose(fit.high - fit.score, [differing, 0])
+    np.testing.assert_allclose(fit.score - fit.low, [min(differing, 0.25), same])
     np.testing.assert_allclose(fit.bias, [-1 / 8, 1 / 8])
     np.testing.assert_allclose(fit.noise, [1 / 8, 1 / 8])
 
@@ -222,6 +255,35 @@ def test_disagreements_beyond_bias():
     assert worst[2].spread == pytest.approx(0.5, abs=0.05)
 
 
+def test_the_table_of_disagreements_is_whole():
+    # On 60 pairs two raters differ by a step, on two by the whole scale; on 19 they agree, and one has a lone grade.
+    # Neither has a bias.
+    table = np.array([*([[0, 1], [1, 0]] * 30), [3, 0], [0, 3], *([[2, 2]] * 19), [1, -1]])
+    consensus = judge_grades(grades_of(table, 4), "mean")
+    header, *rows = consensus.disagreement_table()
+    assert header == ["query", "doc_id", "r0", "r1", "difference", "score", "low", "high"]
+    assert len(rows) == 62
+    assert rows[0][:6] == ["q60", "d", "3", "0", 1.0, 0.5]
+    assert rows[1][:6] == ["q61", "d", "0", "3", 1.0, 0.5]
+    assert rows[2][:6] == ["q0", "d", "0", "1", round(1 / 3, 4), round(1 / 6, 4)]
+    assert all(row[6] <= row[5] <= row[7] for row in rows)
+    assert [item.query for item in consensus.disagreements(2)] == ["q60", "q61"]
+
+
+def test_a_grade_that_was_not_given_is_empty_in_the_table():
+    table = [[0, -1, 2], [2, -1, 0], [1, 1, 1]]
+    rows = judge_grades(grades_of(table, 3), "mean").disagreement_table()
+    assert [row[:5] for row in rows[1:]] == [["q0", "d", "0", "", "2"], ["q1", "d", "2", "", "0"]]
+
+
+def test_differences_stay_on_the_scale():
+    # The second rater is generous. That the first gives 2 to what the second gives 0 is no more than the whole scale.
+    consensus = judge_grades(grades_of([*([[0, 1], [1, 2]] * 20), [2, 0]], 3), "mean")
+    assert consensus.raters[0].bias < -0.1 < 0.1 < consensus.raters[1].bias
+    assert consensus.disagreements(1)[0].grades == {"r0": "2", "r1": "0"}
+    assert consensus.disagreements(1)[0].spread == 1
+
+
 def test_patterns_stand_for_pairs():
     table = np.array([[0, 1], [0, 1], [1, -1], [-1, 1], [0, 1]])
     patterns = Patterns.of(grades_of(table, 2))
@@ -255,14 +317,19 @@ def test_three_raters_of_a_shop(shared_data):
     consensus = judge_grades(grades, "ordinal")
     slips = [rater.slips for rater in consensus.raters]
     assert slips == sorted(slips)
-    worst = consensus.disagreements(4000)
-    assert sum(len(set(item.grades.values())) > 1 for item in worst[:910]) == 910
-    # What a bias explains is left over: unanimous pairs differ by no more than the biases.
-    assert max(item.spread for item in worst if len(set(item.grades.values())) == 1) < 0.06
+    worst = consensus.disagreements(None)
+    # The biases are too small to part those who give the same grade.
+    assert len(worst) == sum(len(set(item.grades.values())) > 1 for item in worst) == 910
+    assert max(item.spread for item in worst) == 1
     # 3 of the strictest against 0 of the most generous differ most.
     strict, generous = np.argsort([rater.bias for rater in consensus.raters])[[0, -1]]
     assert [worst[0].grades[grades.raters[rater]] for rater in (strict, generous)] == ["3", "0"]
     unanimous = (grades.dense() == grades.dense()[:, :1]).all(1)
     width = consensus.scores.high - consensus.scores.low
-    assert width[unanimous].mean() < 0.01 < 0.2 < width[~unanimous].mean()
+    # Unanimity leaves less than a tenth of a step of the scale open, a difference more than a step on average.
+    step = 1 / 3
+    assert 0.05 * step < width[unanimous].min() < width[unanimous].mean() < 0.1 * step
+    assert width[~unanimous].mean() > step
+    # Of 3 3 0 and the like the posterior leaves less than 5 % to other scores, which is not nothing.
+    assert width[~unanimous].min() > 0.1 * step
     assert np.abs(consensus.scores.score - grades.values[grades.dense()[:, 0]])[unanimous].max() < 0.1

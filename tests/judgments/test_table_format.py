@@ -139,7 +139,7 @@ def test_identical_repeats_are_merged(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (_rows(), r"judgments\.csv holds no judgments"),
+        (_rows(), r"judgments\.csv holds no rows"),
         (_rows("q1,bolt,d1,1", header="query_id,query,doc_id,scor"), r"no column 'score'.*did you mean 'scor'"),
         (_rows("q1,bolt,d1,1", header="query_id,query,docid,score"), r"no column 'doc_id'.*did you mean 'docid'"),
         (_rows("q1,bolt,d1,1", header="queryid,query,doc_id,score"), r"'query_id'.*did you mean 'queryid'"),

@@ -1,6 +1,6 @@
 """`gradus judge`."""
 
-from collections.abc import Iterator, Mapping
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,7 +36,7 @@ def judge(
             metavar="LOG",
             callback=_inspect,
             is_eager=True,
-            help="Look at a log and propose the section of gradus.toml that reads it.",
+            help="Look at a log and propose the section of gradus.toml that reads it, as TOML.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -51,10 +51,10 @@ def judge(
             judged.audit.as_dict() | {"files": {name: str(path) for name, path in judged.files.items()}}
         )
         return
-    _print(judged)
+    _print(judged, settings.root)
 
 
-def _print(judged: "Judged") -> None:
+def _print(judged: "Judged", root: Path) -> None:
     from gradus.workflow.judging import REJECTS
 
     fused = judged.fused
@@ -70,27 +70,17 @@ def _print(judged: "Judged") -> None:
         summary = judged.log.summary
         lost = [str(path) for name, path in judged.files.items() if name in REJECTS]
         print_text(
-            f"{summary.read:,} rows read = {summary.used:,} used + {sum(summary.filtered.values()):,} filtered "
-            f"+ {sum(summary.rejected.values()):,} rejected",
-            *_reasons("filtered", summary.filtered),
-            *_reasons("rejected", summary.rejected, f"; they are in {' and '.join(lost)}" if lost else ""),
-            judged.log.clicks.identifiability.reason(),
-            *(f"{finding.severity}: {finding.text}; {finding.remedy}" for finding in judged.log.findings),
+            *summary.in_words(f"; they are in {' and '.join(lost)}" if lost else ""),
+            judged.log.clicks.reason,
+            *map(str, judged.log.findings),
         )
-    if judged.left_out:
-        print_text(f"{judged.left_out:,} pairs left out: their document or query is not known here")
+    if judged.unknown:
+        print_text(*judged.unknown)
     print_text(
-        f"{len(fused) - judged.left_out:,} judgments in {judged.files['judgments']}; what they rest on in "
+        f"{len(fused):,} judgments in {judged.files['judgments']}; what they rest on in "
         f"{judged.files['page']}",
         f"{judged.audit.verdict}.",
     )
     if not judged.audit.faults:
-        print_text(
-            f'Next: set judgments.path = "{judged.files["judgments"]}" in gradus.toml, then gradus train'
-        )
-
-
-def _reasons(fate: str, counts: Mapping[str, int], more: str = "") -> Iterator[str]:
-    if counts:
-        ordered = sorted(counts.items(), key=lambda item: -item[1])
-        yield f"{fate}: {', '.join(f'{reason} ({rows:,})' for reason, rows in ordered)}{more}"
+        path = os.path.relpath(judged.files["judgments"], root)
+        print_text(f'Next: set judgments.path = "{path}" in gradus.toml, then gradus train')

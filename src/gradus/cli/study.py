@@ -1,6 +1,7 @@
 """`gradus study`: what a search's evidence is worth."""
 
 import json
+from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -37,6 +38,9 @@ def noise(
     noise: Annotated[float, typer.Option(help="Error of the logging ranker, on the scale of scores.")] = 0.3,
     epochs: Annotated[int, typer.Option(help="Rankers that follow each other over the log.")] = 6,
     swaps: Annotated[float, typer.Option(help="Probability that neighbours change places.")] = 0.2,
+    trust: Annotated[float, typer.Option(help="How often position 1 is clicked whatever it holds.")] = 0.0,
+    abandoned: Annotated[float, typer.Option(help="Share of sessions that end within a page.")] = 0.0,
+    robots: Annotated[float, typer.Option(help="Share of pages by robots that no filter found.")] = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Find out how much log is enough: train on judgments of simulated logs, measure against the truth.
@@ -46,10 +50,14 @@ def noise(
     """
     from gradus.files import atomic_file
     from gradus.insight.noise_plot import plot_noise
+    from gradus.judgments.simulation.habits import Habits
     from gradus.judgments.simulation.policy import Policy
+    from gradus.judgments.simulation.traffic import Traffic
     from gradus.workflow.noise_study import FLOOR, Habit, study_noise
 
-    habit = Habit(users_of(model), Policy(noise, epochs, swaps))
+    habit = Habit(
+        users_of(model), Policy(noise, epochs, swaps), Habits(trust, abandoned), Traffic(robots=robots)
+    )
     sizes = sorted(set(impressions or (10_000, 100_000, 1_000_000)))
     names = list(dict.fromkeys(estimators or ("auto", "ctr")))
     with shown_progress() as progress:
@@ -87,4 +95,7 @@ def _shown(study: "NoiseStudy", point: "Point", cell: str) -> str:
     if not point.means:
         return "refused"
     mean = f"{point.means[cell]:.3f}"
-    return mean if point.estimator in ENDS else f"{mean} ({study.survival(point)[cell]:.0%})"
+    if point.estimator in ENDS:
+        return mean
+    share = study.survival(point)[cell]
+    return f"{mean} (–)" if isnan(share) else f"{mean} ({share:.0%})"

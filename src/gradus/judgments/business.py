@@ -4,7 +4,7 @@ Margin, stock or freshness say nothing of whether a document matches, so they ar
 what the evidence says, last, by at most `business.cap`, and leave what does not match at all where it is.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,14 +35,50 @@ class Business:
     cap: float
 
     def of(self, queries: Sequence[str], documents: Sequence[str]) -> Floats:
-        """(p,) b of pairs; ½ where nothing is known."""
-        return np.array(
-            [
-                self.score.get((query, document), self.score.get((None, document), 0.5))
-                for query, document in zip(queries, documents, strict=True)
-            ],
-            np.float64,
-        )
+        """(p,) b of pairs; ½ where nothing is known.
+
+        Raises:
+            JudgmentsError: Nothing is known of any of them.
+        """
+        found = [
+            self.score.get((query, document), self.score.get((None, document)))
+            for query, document in zip(queries, documents, strict=True)
+        ]
+        if found and all(each is None for each in found):
+            ours = next(document for _, document in self.score)
+            raise JudgmentsError(
+                f"business.path knows none of the judged documents: it has such as {ours!r}, and they are such as "
+                f"{documents[0]!r}; check business.document and business.query"
+            )
+        return np.array([0.5 if each is None else each for each in found], np.float64)
+
+
+@dataclass(frozen=True)
+class Shift:
+    """What business scores did to the scores of evidence.
+
+    Attributes:
+        columns: Column → its weight.
+        constant: Columns that say nothing, as all their numbers are the same.
+        cap: Most that a score may move.
+        moved: Pairs whose score moved.
+        mean: By how much the scores of those moved, up or down, in the mean.
+        most: By how much the one moved that moved most.
+    """
+
+    columns: Mapping[str, float]
+    constant: tuple[str, ...]
+    cap: float
+    moved: int
+    mean: float
+    most: float
+
+    @classmethod
+    def of(cls, columns: Mapping[str, float], business: Business, before: Floats, after: Floats) -> "Shift":
+        """Of (p,) scores before and after."""
+        moved = np.abs(after - before)[after != before]
+        mean, most = (float(moved.mean()), float(moved.max())) if len(moved) else (0.0, 0.0)
+        return cls(columns, business.constant, business.cap, len(moved), mean, most)
 
 
 def read_business(settings: Settings, query_form: Callable[[str], str] = normalise) -> Business:
@@ -65,7 +101,7 @@ def read_business(settings: Settings, query_form: Callable[[str], str] = normali
     weights = {name: weight for name, weight in names.columns.items() if weight}
     if not weights:
         raise JudgmentsError('business.columns names no column; write for example columns = {"margin" = 1}')
-    columns = Columns.read(settings.resolve(names.path))
+    columns = Columns.read(settings.resolve(names.path), "business.path")
     documents = columns.ids(names.document, "business.document").tolist()
     queries: list[str | None] = [None] * len(documents)
     if names.query in columns:

@@ -1,4 +1,4 @@
-"""The columns of a judgments file: found by name, and read as ids, numbers, labels and queries."""
+"""The columns of a file of judgments, grades or other evidence: found by name, and read as ids, numbers, labels and queries."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -32,16 +32,22 @@ class Columns:
     arrow: pa.Table
 
     @classmethod
-    def read(cls, path: Path) -> "Columns":
+    def read(cls, path: Path, key: str = "judgments.path") -> "Columns":
         """Read a CSV, TSV, JSONL or Parquet file.
 
+        Args:
+            path: The file.
+            key: The setting that names it.
+
         Raises:
-            JudgmentsError: The file holds no rows.
+            JudgmentsError: There is no such file, or it holds no rows.
             CatalogError: The file cannot be read.
         """
+        if not path.is_file():
+            raise JudgmentsError(f"no file {path} ({key} in gradus.toml)")
         columns = cls(path, read_arrow(path))
         if not columns.arrow.num_rows:
-            raise JudgmentsError(f"{path} holds no judgments")
+            raise JudgmentsError(f"{path} holds no rows ({key} in gradus.toml)")
         return columns
 
     def __len__(self) -> int:

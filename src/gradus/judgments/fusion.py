@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gradus.errors import JudgmentsError
 from gradus.judgments.business import Business, shifted
@@ -93,6 +94,11 @@ class Fused:
     def evidence(self) -> Floats:
         """(p,) evidence of all sources together."""
         return np.asarray(self.count.sum(1))
+
+    def take(self, kept: NDArray[np.bool_]) -> "Fused":
+        """The pairs of a (p,) mask, over the same queries and documents."""
+        columns = ("query", "document", "score", "low", "high", "count", "calibrated", "deviations")
+        return replace(self, **{name: getattr(self, name)[kept] for name in columns})
 
     def conflicts(self, most: int = 50) -> list[Conflict]:
         """Where two sources differ most: by |z|, then as the pairs come."""

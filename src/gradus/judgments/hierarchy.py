@@ -102,6 +102,21 @@ def judge_hierarchy(
     return _as_scores(rows)
 
 
+def why_nothing(documents: Mapping[str, CategoryPath], queries: Mapping[str, CategoryPath]) -> str:
+    """Why a hierarchy of such paths judges no pair, and what to do."""
+    if not queries:
+        return (
+            "no query's category is known, and no document that other evidence speaks for has one: name the column "
+            "of category paths of the queries' file in hierarchy.query, or evidence to infer categories from"
+        )
+    theirs, ours = next(iter(queries.values())), next(iter(documents.values()))
+    return (
+        "no pair can be judged by the hierarchy: queries have categories such as "
+        f"{' / '.join(theirs)!r} and documents such as {' / '.join(ours)!r} (levels between /); both must begin "
+        "alike, so check hierarchy.separator and the spelling, and that hierarchy.per_query is above 0"
+    )
+
+
 @dataclass(frozen=True)
 class _Tree:
     """All paths as rows, for arithmetic on many at once.
@@ -257,6 +272,10 @@ def _read_steps(settings: HierarchySettings) -> Floats:
 def _read_paths(
     settings: Settings, path: str, id_column: str, id_key: str, column: str, key: str
 ) -> dict[str, CategoryPath]:
+    if not settings.hierarchy.separator:
+        raise SettingsError(
+            'hierarchy.separator is empty; give what stands between two levels of a path, such as " > "'
+        )
     file = settings.resolve(path)
     table = read_arrow(file)
     ids = pick_column(table, id_column, file, id_key).to_pylist()

@@ -37,7 +37,7 @@ def read_gold(settings: Settings, query_form: Callable[[str], str] = normalise) 
         CatalogError: The file cannot be read.
     """
     names = settings.judgments
-    columns = Columns.read(settings.resolve(settings.fusion.gold))
+    columns = Columns.read(settings.resolve(settings.fusion.gold), "fusion.gold")
     text = None if settings.query.path else _text_field(settings)
     if text is not None and text in columns:
         queries = np.array([query_form(name) for name in columns.ids(text, "query.fields")], object)
@@ -68,7 +68,7 @@ def write_fused(
     documents: Table,
     queries: Table | None = None,
     window: tuple[datetime, datetime] | None = None,
-) -> int:
+) -> NDArray[np.bool_]:
     """Write fused scores as a judgments file, with counts of evidence: in all, and of each source.
 
     Pairs whose document the catalogue does not have, or whose query `queries` does not, are left out: logs
@@ -84,7 +84,7 @@ def write_fused(
         window: Times of the log's first and last impression; `None` for a log without times, or no log.
 
     Returns:
-        The number of pairs left out.
+        (p,) whether each pair was written.
 
     Raises:
         JudgmentsError: No pair is left; or there is no table of queries, and a query is no single text.
@@ -101,7 +101,7 @@ def write_fused(
                     judges, np.datetime64(moment, "s"), np.datetime64("NaT", "s")
                 )
     write_judgments(path, judgments, evidence=evidence)
-    return int((~kept).sum())
+    return kept
 
 
 def query_table(names: Sequence[str], settings: Settings) -> Table:
@@ -139,6 +139,8 @@ def as_judgments(
     query = _rows(scored.queries, queries)[scored.query]
     document = _rows(scored.documents, documents)[scored.document]
     kept = (query >= 0) & (document >= 0)
+    if not len(scored):
+        raise JudgmentsError("the evidence judges no pair of a query and a document")
     if not kept.any():
         which, names, table = (
             ("document", scored.documents, documents)

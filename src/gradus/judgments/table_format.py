@@ -107,7 +107,7 @@ def read_asked(settings: Settings, path: Path) -> Table:
         JudgmentsError: A missing or misspelt column, or rows of one query that differ in a field.
         CatalogError: The file cannot be read.
     """
-    columns = Columns.read(path)
+    columns = Columns.read(path, "--queries")
     fields = fields_from(settings.query.fields)
     names = settings.judgments
     if settings.query.path and settings.query.id in columns:

@@ -14,18 +14,18 @@ import numpy as np
 
 from gradus.catalog.read import open_catalog, open_queries
 from gradus.catalog.table import Table
-from gradus.errors import SettingsError
+from gradus.errors import JudgmentsError, LogError, SettingsError
 from gradus.files import atomic_file, remove_leftovers
 from gradus.insight.audit import write_audit
 from gradus.judgments.audit import Audit, audit
-from gradus.judgments.business import read_business
+from gradus.judgments.business import Shift, read_business
 from gradus.judgments.clicks.fit import Curve
 from gradus.judgments.clicks.score import ClickScores, score_clicks
 from gradus.judgments.fusion import Fused, fuse
 from gradus.judgments.grades.agreement import Alpha, PairAgreement, krippendorff, pairwise
 from gradus.judgments.grades.consensus import Consensus, judge_grades
 from gradus.judgments.grades.read import read_grades
-from gradus.judgments.hierarchy import judge_hierarchy, read_document_paths, read_query_paths
+from gradus.judgments.hierarchy import judge_hierarchy, read_document_paths, read_query_paths, why_nothing
 from gradus.judgments.logs.cells import Cells
 from gradus.judgments.logs.summary import LogSummary
 from gradus.judgments.scores import Z
@@ -43,10 +43,11 @@ FILES = {
     "audit": "audit.json",
     "page": "audit.html",
     "curve": "position_curve.csv",
+    "disagreements": "disagreements.csv",
     "unreadable_rows": "unreadable_rows.parquet",
     "rejected_impressions": "rejected_impressions.parquet",
 }
-"""What judging writes; the last three only where there is something to write."""
+"""What judging writes; the last four only where there is something to write."""
 
 REJECTS = ("unreadable_rows", "rejected_impressions")
 """Which of `FILES` hold rows of the log that could not be used."""
@@ -86,9 +87,9 @@ class Judged:
     """What judging came to.
 
     Attributes:
-        fused: The scores.
+        fused: The scores that were written.
         audit: What they rest on.
-        left_out: Pairs that were not written, as the catalogue does not have their document or query.
+        unknown: What other pairs were not written for: a sentence each on documents and queries that are not known.
         files: What was written: name → path.
         log: The log's part, where there is one.
         grades: The grades' part, where there is one.
@@ -96,7 +97,7 @@ class Judged:
 
     fused: Fused
     audit: Audit
-    left_out: int
+    unknown: Sequence[str]
     files: dict[str, Path]
     log: LogEvidence | None
     grades: GradesEvidence | None
@@ -133,11 +134,24 @@ def judge(
         log = None
         if settings.log.path:
             log = _read_log(settings, results, queries, now or datetime.now(UTC), progress)
-        fused, grades = _fuse(settings, lambda query: ids.get(form(query), form(query)), log, progress)
+
+        def named(query: str) -> str:
+            return ids.get(form(query), form(query))
+
+        evidence, grades = _fuse(settings, named, log, progress)
+        business = read_business(settings, named) if settings.business.path else None
+        fused = evidence if business is None else evidence.moved_by(business)
         window = None if log is None else log.summary.window
-        left_out = write_fused(results / FILES["judgments"], fused, settings, documents, queries, window)
+        kept = write_fused(results / FILES["judgments"], fused, settings, documents, queries, window)
         progress("fusing", 1, 1, "")
-        found = _audit(fused, len(documents), log, grades)
+        unknown = _unknown(fused, documents, queries)
+        fused = fused.take(kept)
+        moved = (
+            None
+            if business is None
+            else Shift.of(settings.business.columns, business, evidence.score[kept], fused.score)
+        )
+        found = _audit(fused, len(documents), int((~kept).sum()), log, grades, moved)
         if queries is not None:
             found = found.with_names(dict(zip(queries.ids, query_names(queries), strict=True)))
         write_audit(
@@ -145,8 +159,30 @@ def judge(
         )
         if log is not None and log.clicks.curve is not None:
             write_curve(results / FILES["curve"], log.clicks.curve)
+        if grades is not None:
+            write_disagreements(results / FILES["disagreements"], grades.consensus)
     files = {name: out / file for name, file in FILES.items() if (out / file).exists()}
-    return Judged(fused, found, left_out, files, log, grades)
+    return Judged(fused, found, unknown, files, log, grades)
+
+
+def _unknown(fused: Fused, documents: Table, queries: Table | None) -> list[str]:
+    """A sentence each on the documents and the queries of the evidence that the tables do not have."""
+    sentences = []
+    for kind, names, rows, table, key in (
+        ("document", fused.documents, fused.document, documents, "catalog.id"),
+        ("query", fused.queries, fused.query, queries, "query.id"),
+    ):
+        if table is None:
+            continue
+        missing = np.array([name not in table.row_of for name in names], bool)
+        pairs = int(missing[rows].sum())
+        if pairs:
+            first = names[int(np.argmax(missing))]
+            sentences.append(
+                f"{pairs:,} pairs left out: their {kind} is not known here ({int(missing.sum()):,} of them, such as "
+                f"{first!r}, where ids are such as {table.ids[0]!r}); if they should be, check {key}"
+            )
+    return sentences
 
 
 def _fuse(
@@ -159,19 +195,28 @@ def _fuse(
         sources.append(log.clicks.scores)
     if settings.hierarchy.document:
         paths = read_document_paths(settings), read_query_paths(settings)
-        sources.append(judge_hierarchy(*paths, sources, settings.hierarchy))
+        stepped = judge_hierarchy(*paths, sources, settings.hierarchy)
+        if not len(stepped):
+            raise JudgmentsError(why_nothing(*paths))
+        sources.append(stepped)
     progress("fusing", 0, 1, "")
     gold = read_gold(settings, form) if settings.fusion.gold else None
     fused = fuse(sources, gold, settings.fusion.reference)
-    if settings.business.path:
-        fused = fused.moved_by(read_business(settings, form))
     return fused, grades
 
 
-def _audit(fused: Fused, documents: int, log: LogEvidence | None, grades: GradesEvidence | None) -> Audit:
+def _audit(
+    fused: Fused,
+    documents: int,
+    left_out: int,
+    log: LogEvidence | None,
+    grades: GradesEvidence | None,
+    business: Shift | None,
+) -> Audit:
     return audit(
         fused,
         documents=documents,
+        left_out=left_out,
         log=log.clicks if log else None,
         cells=log.cells if log else None,
         summary=log.summary if log else None,
@@ -179,6 +224,7 @@ def _audit(fused: Fused, documents: int, log: LogEvidence | None, grades: Grades
         consensus=grades.consensus if grades else None,
         alpha=grades.alpha if grades else None,
         agreement=grades.agreement if grades else (),
+        business=business,
         pages_per_day=_pages_per_day(log.summary) if log else None,
     )
 
@@ -190,6 +236,8 @@ def _appearing(out: Path) -> Iterator[Path]:
     Results of an earlier run that this one does not have are removed: they would speak of other judgments. So is
     what a run that was killed left behind.
     """
+    if out.exists() and not out.is_dir():
+        raise SettingsError(f"{out} is a file; results go into a folder, so name another")
     is_new = not out.exists()
     out.mkdir(parents=True, exist_ok=True)
     remove_leftovers(out / _WORK)
@@ -224,6 +272,12 @@ def write_curve(path: Path, curve: Curve) -> None:
             writer.writerow([place, theta if np.isfinite(theta) else "", *ends])
 
 
+def write_disagreements(path: Path, consensus: Consensus) -> None:
+    """Write all pairs on which raters differ as CSV, the worst first: `Consensus.disagreement_table`."""
+    with atomic_file(path) as aside, aside.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(consensus.disagreement_table())
+
+
 def _read_log(
     settings: Settings, results: Path, queries: Table | None, now: datetime, progress: Progress
 ) -> LogEvidence:
@@ -231,7 +285,11 @@ def _read_log(
     unreadable, rejected = (results / FILES[name] for name in REJECTS)
     log = read_cells(settings, results, queries, now, progress, unreadable=unreadable, rejected=rejected)
     progress("estimating", 0, 1, "")
-    clicks = score_clicks(log.cells, settings.clicks, settings.root, _pages_per_day(log.summary))
+    try:
+        clicks = score_clicks(log.cells, settings.clicks, settings.root, _pages_per_day(log.summary))
+    except LogError as error:
+        # Why the log supports no scores may lie in what the checks found, and nothing else will say it.
+        raise LogError(". ".join([str(error), *log.summary.in_words(), *map(str, log.findings)])) from None
     progress("estimating", 1, 1, "")
     return LogEvidence(log.cells, clicks, log.summary, log.findings)
 

@@ -15,13 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradus.errors import LogError
+from gradus.errors import LogError, SettingsError
 from gradus.judgments.clicks.score import score_clicks
 from gradus.judgments.judgments import Judgments
 from gradus.judgments.logs.cells import Cells
 from gradus.judgments.scores import Scores
+from gradus.judgments.simulation.habits import Habits
 from gradus.judgments.simulation.policy import Policy
 from gradus.judgments.simulation.simulate import Simulation, simulate_cells
+from gradus.judgments.simulation.traffic import Traffic
 from gradus.judgments.simulation.truth import Truth, query_names, truth_of
 from gradus.judgments.simulation.users import PBM, Users
 from gradus.progress import Progress, silent
@@ -33,13 +35,21 @@ from gradus.workflow.training import train
 
 ENDS = FLOOR, CEILING = "constant", "perfect"
 
+LEAST_GAIN = 0.01
+"""Of perfect scores over constant ones, so that it means something which share of it survives."""
+
 
 @dataclass(frozen=True)
 class Habit:
-    """How the simulated people click, and what they are shown."""
+    """How the simulated people click, what they are shown, and what else is in the log.
+
+    Robots' pages stay in: they are those that no filter has found.
+    """
 
     users: Users = field(default_factory=PBM)
     policy: Policy = field(default_factory=lambda: Policy(epochs=6, swaps=0.2))
+    habits: Habits = field(default_factory=Habits)
+    traffic: Traffic = field(default_factory=Traffic)
 
 
 @dataclass(frozen=True)
@@ -83,11 +93,14 @@ class NoiseStudy:
         return [point for point in self.points if point.estimator == estimator and point.means]
 
     def survival(self, point: Point) -> dict[str, float]:
-        """Cell → share of the gain of the ceiling over the floor of its log that a point keeps; NaN without a gain."""
+        """Cell → share of the gain of the ceiling over the floor of its log that a point keeps.
+
+        NaN where the gain is below `LEAST_GAIN`: a share of next to nothing is chance.
+        """
         floor = next(p for p in self.points if p.estimator == FLOOR and p.impressions == point.impressions)
         return {
             cell: (mean - floor.means[cell]) / gain
-            if (gain := self.ceiling.means[cell] - floor.means[cell])
+            if (gain := self.ceiling.means[cell] - floor.means[cell]) >= LEAST_GAIN
             else np.nan
             for cell, mean in point.means.items()
         }
@@ -122,6 +135,8 @@ def study_noise(
         GradusError: An input cannot be used; the type and the message say which and why. An estimator that
             refuses a log is no error but a finding.
     """
+    if "ips" in estimators and not settings.clicks.propensities:
+        raise SettingsError("the estimator ips needs clicks.propensities, a file of position and propensity")
     data = load_data(settings)
     known = seen_by_training(data)
     truth = truth_of(known)
@@ -171,13 +186,15 @@ def study_judgments(
     if name == CEILING:
         return known, settings
     cells = simulate_cells(
-        Simulation(truth, habit.users, habit.policy, impressions=size, seed=settings.clicks.seed)
+        Simulation(
+            truth, habit.users, habit.policy, habit.habits, habit.traffic, size, seed=settings.clicks.seed
+        )
     )
     if name == FLOOR:
         constant = settings.with_values({"objective.weight": "constant"})
         return as_judgments(_clicked(cells), known), constant
     clicks = replace(settings.clicks, estimator=name)
-    return as_judgments(score_clicks(cells, clicks).scores, known), settings
+    return as_judgments(score_clicks(cells, clicks, settings.root).scores, known), settings
 
 
 def _clicked(cells: Cells) -> Scores:

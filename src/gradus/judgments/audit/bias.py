@@ -124,7 +124,7 @@ def position_bias(
     found = log.identifiability
     return PositionBias(
         log.fit.estimator, len(told), mean_before, mean_after,
-        found.supported, found.reason(), found.remedy(pages_per_day), _curve(cells, log.curve),
+        log.supported, log.reason, found.remedy(pages_per_day), _curve(cells, log.curve),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from gradus.judgments.audit.coverage import (
     histogram,
 )
 from gradus.judgments.audit.shown import LISTED, Moved, ShownPair, find_moved, find_shown, find_uncertain
+from gradus.judgments.business import Shift
 from gradus.judgments.clicks.score import ClickScores
 from gradus.judgments.fusion import Conflict, Fused
 from gradus.judgments.grades.agreement import Alpha, PairAgreement
@@ -29,10 +30,10 @@ if TYPE_CHECKING:  # Health checks need the engine, which an audit does not.
 
 Row = TypeVar("Row", ShownPair, Conflict, Disagreement)
 
-_MEASURED = {"all-pairs", "browsing", "pbm"}
-"""Click models that take examination from the log itself, where the log supports it."""
 _GIVEN = {"ips", "logged"}
-"""Click models that take it from an experiment."""
+"""Click models that take examination from an experiment."""
+_MEASURED = {"all-pairs", "browsing", "pbm", *_GIVEN}
+"""Those that take it from that or from the log itself, where these support it."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,7 @@ class Audit:
         moved: Of the log's pairs that were shown at least 20 times those whose place in their query changed most.
         conflicts: Where two sources differ most.
         raters: What raters agree on; `None` without grades.
+        business: What business scores did; `None` without them.
         log: What became of the log's rows; `None` without a log.
         findings: What is wrong with the log, the worst first.
     """
@@ -94,6 +96,7 @@ class Audit:
     moved: tuple[Moved, ...]
     conflicts: tuple[Conflict, ...]
     raters: Raters | None
+    business: Shift | None
     log: LogRows | None
     findings: "tuple[Finding, ...]"
 
@@ -147,8 +150,10 @@ class Audit:
             return ""
         if estimator == "ctr":
             return ", with position bias still in it"
-        if estimator in _GIVEN or (supported and estimator in _MEASURED):
+        if supported and estimator in _MEASURED:
             return ", with position bias taken out"
+        if estimator in _GIVEN:
+            return ", with position bias taken out at the positions that the propensities tell"
         unchecked = "" if supported else ", which this log cannot check"
         return f", with position bias taken out as the model {estimator} assumes{unchecked}"
 
@@ -157,6 +162,7 @@ def audit(
     fused: Fused,
     *,
     documents: int,
+    left_out: int = 0,
     log: ClickScores | None = None,
     cells: Cells | None = None,
     summary: LogSummary | None = None,
@@ -164,6 +170,7 @@ def audit(
     consensus: Consensus | None = None,
     alpha: Alpha | None = None,
     agreement: Sequence[PairAgreement] = (),
+    business: Shift | None = None,
     pages_per_day: float | None = None,
 ) -> Audit:
     """Measure what judgments rest on.
@@ -171,6 +178,7 @@ def audit(
     Args:
         fused: The judgments.
         documents: How many documents the catalogue has.
+        left_out: Pairs of the evidence that are not among the judgments, as their document or query is not known.
         log: What the log's clicks came to, queries named as in `fused`; with `cells` or not at all.
         cells: The cells behind it.
         summary: What became of the log's rows.
@@ -178,10 +186,11 @@ def audit(
         consensus: What grades came to.
         alpha: Agreement of all raters.
         agreement: Agreement of each two.
+        business: What business scores did.
         pages_per_day: Result pages a day, for advice on experiments.
 
     Raises:
-        JudgmentsError: A pair of the log is not among the judgments, or only one of `log` and `cells` is given.
+        JudgmentsError: No pair of the log is among the judgments, or only one of `log` and `cells` is given.
     """
     if (log is None) != (cells is None):
         raise JudgmentsError("an audit needs a log's scores and its cells, or neither")
@@ -196,7 +205,7 @@ def audit(
         differing = tuple(consensus.disagreements(LISTED))
         raters = Raters(alpha, tuple(agreement), consensus.raters, differing)
     return Audit(
-        coverage=find_coverage(fused, width, documents),
+        coverage=find_coverage(fused, width, documents, left_out),
         bands=() if shown is None else find_bands(fused, width, shown),
         sources=find_sources(fused),
         between=fused.between,
@@ -208,6 +217,7 @@ def audit(
         moved=() if shown is None else find_moved(fused, shown),
         conflicts=tuple(fused.conflicts(LISTED)),
         raters=raters,
+        business=business,
         log=None if summary is None else _log_rows(summary),
         findings=tuple(findings),
     )

@@ -24,6 +24,7 @@ class Coverage:
 
     Attributes:
         pairs: Judged pairs.
+        left_out: Pairs of the evidence that are not judged, as their document or query is not known.
         queries: Queries with a judgment.
         documents: Documents with one.
         catalogue: Documents of the catalogue.
@@ -36,6 +37,7 @@ class Coverage:
     """
 
     pairs: int
+    left_out: int
     queries: int
     documents: int
     catalogue: int
@@ -106,20 +108,21 @@ def limit_of(score: Floats) -> float:
     return min(WIDE, float(np.ptp(score))) if len(score) else WIDE
 
 
-def find_coverage(fused: Fused, width: Floats, catalogue: int) -> Coverage:
+def find_coverage(fused: Fused, width: Floats, catalogue: int, left_out: int) -> Coverage:
     """Count what is judged.
 
     Args:
         fused: The judgments.
         width: (p,) widths of their intervals.
         catalogue: Documents of the catalogue.
+        left_out: Pairs of the evidence that are not judged.
     """
     per_query = np.unique(fused.query, return_counts=True)[1]
     low, middle, high = np.quantile(per_query, (0.1, 0.5, 0.9)).tolist() if len(fused) else [float("nan")] * 3
     judged = len(np.unique(fused.document))
     limit = limit_of(fused.score)
     return Coverage(
-        len(fused), len(per_query), judged, catalogue, judged / max(catalogue, 1), low, middle, high,
+        len(fused), left_out, len(per_query), judged, catalogue, judged / max(catalogue, 1), low, middle, high,
         limit, _mean(width > limit),
     )  # fmt: skip
 

@@ -95,8 +95,11 @@ def find_shown(cells: Cells, log: ClickScores, fused: Fused) -> Shown:
             where judgments call queries by their ids.
         fused: The judgments.
 
+    Returns:
+        The log's pairs that are judged; those of documents that a catalogue lacks are not.
+
     Raises:
-        JudgmentsError: A pair of the log is not among the judgments.
+        JudgmentsError: No pair of the log is among the judgments.
     """
     width = len(cells.documents)
     key, pair = np.unique(cells.pair, return_inverse=True)
@@ -115,16 +118,14 @@ def find_shown(cells: Cells, log: ClickScores, fused: Fused) -> Shown:
     order = np.argsort(keys, kind="stable")
     judged = order[np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)]
     lost = (of_query < 0) | (of_document < 0) | (keys[judged] != wanted)
-    if lost.any():
-        row = int(np.argmax(lost))
+    if lost.all():
         raise JudgmentsError(
-            f"{int(lost.sum()):,} pairs of the log are not among the judgments, such as "
-            f"({log.scores.queries[query[row]]!r}, {log.scores.documents[document[row]]!r}): "
+            f"none of the {len(lost):,} pairs of the log are among the judgments: "
             "audit judgments together with the scores that they were fused from"
         )
     return Shown(
-        cells.queries, cells.documents, query, document,
-        impressions, depth / total, clicks / total, judged,
+        cells.queries, cells.documents, query[~lost], document[~lost], impressions[~lost],
+        (depth / total)[~lost], (clicks / total)[~lost], judged[~lost],
     )  # fmt: skip
 
 

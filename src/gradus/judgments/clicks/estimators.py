@@ -11,7 +11,7 @@ from gradus.judgments.clicks.coec import fit_coec
 from gradus.judgments.clicks.ctr import fit_ctr
 from gradus.judgments.clicks.dbn import fit_dbn, fit_sdbn
 from gradus.judgments.clicks.fit import Fit
-from gradus.judgments.clicks.identify import Identifiability
+from gradus.judgments.clicks.identify import COVERED, Identifiability, told_by, told_in_words
 from gradus.judgments.clicks.ips import fit_ips, read_propensities
 from gradus.judgments.clicks.logged import fit_logged
 from gradus.judgments.clicks.pbm import fit_pbm
@@ -41,7 +41,8 @@ def fit(
     """Fit the click model of the given name.
 
     `auto` is the browsing model wherever swaps tell the positions apart: it holds the position-based model and the
-    cascade as special cases and came within .02 of the best model, whatever the people of the simulation did.
+    cascade as special cases and came within .02 of the best model, whatever the people of the simulation did. Where
+    swaps do not, but propensities are logged and tell them, it is `logged`: they do so even if no query comes twice.
 
     Raises:
         LogError: `auto` on a log that cannot support it, with the reason and what would; or what a model refuses.
@@ -56,8 +57,15 @@ def fit(
     if estimator != "auto":
         return ESTIMATORS[estimator](cells)
     if not identifiability.supported:
+        reason = identifiability.reason()
+        if cells.logged.any():
+            logged = fit_logged(cells)
+            told, share = told_by(logged.deviation, logged.trials.per_level(logged.trials.shown))
+            if share >= COVERED:
+                return logged
+            reason += f"; by the propensities that it carries, {told_in_words(told, share)}"
         raise LogError(
-            f"this log cannot support debiased scores: {identifiability.reason()}. "
+            f"this log cannot support debiased scores: {reason}. "
             f"To change that, {identifiability.remedy(pages_per_day)}; or give clicks.propensities from an earlier "
             "experiment with clicks.estimator = ips; or take a model at its word, such as clicks.estimator = cascade"
         )

@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 TOLERANCE = 0.25
 """Largest deviation of log θ at which a position counts as told: θ is then known to within 40 %, 9 times in 10."""
-_COVERED = 0.8
+COVERED = 0.8
 """Share of the impressions that must be at such positions."""
 _WANTED = 0.1
 """Deviation of log θ that an experiment is planned for."""
@@ -53,7 +53,7 @@ class Identifiability:
     @property
     def supported(self) -> bool:
         """Whether position bias can be taken out of this log."""
-        return self.told_share >= _COVERED and len(self.told) > 1
+        return self.told_share >= COVERED
 
     def reason(self) -> str:
         """In a sentence, why it can or cannot."""
@@ -62,8 +62,7 @@ class Identifiability:
             return "everything was shown at one position, so there is no position bias to tell"
         if not self.moved:
             return "no pair was shown at two positions, so position cannot be told from attractiveness"
-        told = ", ".join(_runs(np.flatnonzero(self.told) + 1))
-        return f"{moved}; examination is told at positions {told}: {self.told_share:.0%} of the impressions"
+        return f"{moved}; {told_in_words(self.told, self.told_share)}"
 
     def remedy(self, pages_per_day: float | None = None) -> str:
         """In a sentence, what would make it possible.
@@ -87,18 +86,36 @@ def identify(cells: Cells) -> Identifiability:
     found = harvest(trials)
     levels = trials.per_pair((trials.shown > 0).astype(float))
     seen = trials.per_level(trials.shown)
-    told = (found.deviation <= TOLERANCE) & (seen > 0)
-    impressions = seen.sum()
+    told, told_share = told_by(found.deviation, seen)
     return Identifiability(
         pairs=len(trials),
         moved=int((levels > 1).sum()),
-        moved_share=float(trials.per_pair(trials.shown)[levels > 1].sum() / impressions),
+        moved_share=float(trials.per_pair(trials.shown)[levels > 1].sum() / seen.sum()),
         swaps=found.swaps,
         curve=Curve(found.theta, found.deviation),
         told=told,
-        told_share=float(seen[told].sum() / impressions),
+        told_share=told_share,
         pages=_pages(trials.per_level(trials.clicks), seen),
     )
+
+
+def told_by(deviation: Floats, shown: Floats) -> tuple[NDArray[np.bool_], float]:
+    """Which positions are told well enough, and the share of the impressions that are there.
+
+    Args:
+        deviation: (positions,) standard deviation of log θ.
+        shown: (positions,) impressions.
+    """
+    told = (deviation <= TOLERANCE) & (shown > 0)
+    return told, float(shown[told].sum() / shown.sum())
+
+
+def told_in_words(told: NDArray[np.bool_], share: float) -> str:
+    """At which positions examination is told, and how much of the log that is."""
+    where = ", ".join(_runs(np.flatnonzero(told) + 1))
+    if not where:
+        return "examination is told at no position"
+    return f"examination is told at positions {where}: {share:.0%} of the impressions"
 
 
 def _pages(clicks: Floats, seen: Floats) -> int:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gradus.catalog.read import read_arrow
 from gradus.errors import LogError
 from gradus.judgments.clicks.by_position import position_trials
 from gradus.judgments.clicks.fit import Curve, Fit
+from gradus.judgments.columns import Columns
 from gradus.judgments.logs.cells import Cells
 
 
@@ -20,24 +20,20 @@ def read_propensities(path: Path) -> NDArray[np.float64]:
     """(positions,) θ from a file with the columns position and propensity, made relative to the first.
 
     Raises:
-        LogError: A column is missing, a position is left out or repeated, or a propensity is not above 0.
+        JudgmentsError: There is no such file, a column is missing, or a cell is no number.
+        LogError: A position is left out or repeated, or a propensity is not above 0.
         CatalogError: The file cannot be read.
     """
-    table = read_arrow(path)
-    for name in ("position", "propensity"):
-        if name not in table.column_names:
-            raise LogError(f"{path} has no column {name!r}; it needs position and propensity")
-    try:
-        place = np.array([int(value) for value in table["position"].to_pylist()])
-        value = np.array([float(value) for value in table["propensity"].to_pylist()])
-    except (TypeError, ValueError):
-        raise LogError(
-            f"{path}: positions must be whole numbers, propensities numbers, none missing"
-        ) from None
+    key = "clicks.propensities"
+    columns = Columns.read(path, key)
+    place, value = columns.numbers("position", key), columns.numbers("propensity", key)
     if sorted(place.tolist()) != list(range(1, len(place) + 1)):
         raise LogError(f"{path}: positions must be 1, 2, … up to the deepest one, each once")
-    if not (np.isfinite(value) & (value > 0)).all():
-        raise LogError(f"{path}: a propensity is not above 0; leave out positions that nobody examines")
+    if not (value > 0).all():
+        raise LogError(
+            f"{columns.at(int(np.argmin(value > 0)), 'propensity')} is not above 0; leave out positions that nobody "
+            "examines"
+        )
     value = value[np.argsort(place)]
     theta: NDArray[np.float64] = value / value[0]
     return theta

@@ -48,9 +48,10 @@ class Disagreement:
         query: Text or id of the query.
         document: The document's id.
         grades: Rater → grade as written.
-        spread: Greatest difference of two grades once each rater's bias is taken off, from 0 to 1 and a little
-            more.
+        spread: Greatest difference of two grades on the scale from 0 to 1, once each rater's bias is taken off.
         score: The consensus.
+        low: Lower end of its interval.
+        high: Upper end.
     """
 
     query: str
@@ -58,6 +59,8 @@ class Disagreement:
     grades: dict[str, str]
     spread: float
     score: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -74,15 +77,26 @@ class Consensus:
     scores: Scores
     raters: tuple[Rater, ...]
 
-    def disagreements(self, most: int = 50) -> list[Disagreement]:
-        """The pairs on which raters differ most beyond their biases; of equals the most uncertain comes first."""
+    def disagreements(self, most: int | None = 50) -> list[Disagreement]:
+        """The pairs on which raters differ, most beyond their biases first; of equals the most uncertain.
+
+        Raters differ where their grades do. Where these are the same, they differ if biases put the grades more than
+        half a step of the scale apart: one of a generous and one of a strict rater do not mean the same.
+
+        Args:
+            most: How many at most; all when `None`.
+        """
         grades, scores = self.grades, self.scores
         bias = np.array([rater.bias for rater in self.raters])
-        width = spread(grades.values[grades.level] - bias[grades.rater], grades.pair, len(scores))
+        # A truth lies on the scale, whatever a strict rater's best grade would come to.
+        unbiased = np.clip(grades.values[grades.level] - bias[grades.rater], 0, 1)
+        width = spread(unbiased, grades.pair, len(scores))
+        written = spread(grades.values[grades.level], grades.pair, len(scores))
+        differ = (written > 0) | (width > np.diff(grades.values).min() / 2)
         dense = grades.dense()
         # Differences of equal grades are the same up to rounding; without it their order would be one of noise.
         keys = (-np.round(scores.high - scores.low, 9), -np.round(width, 9))
-        order = np.lexsort(keys)[:most]
+        order = np.lexsort(keys)
         return [
             Disagreement(
                 scores.queries[scores.query[pair]],
@@ -94,10 +108,25 @@ class Consensus:
                 },
                 float(width[pair]),
                 float(scores.score[pair]),
+                float(scores.low[pair]),
+                float(scores.high[pair]),
             )
-            for pair in order
-            if width[pair] > 0
+            for pair in order[differ[order]][:most]
         ]
+
+    def disagreement_table(self) -> list[list[str | float]]:
+        """All disagreements, the worst first, as rows for a file; the first row names the columns.
+
+        The columns are the query and the document, each rater's grade as written (empty where none was given), the
+        difference (`Disagreement.spread`), the consensus and the ends of its interval, to four places.
+        """
+        names = [rater.name for rater in self.raters]
+        rows: list[list[str | float]] = [["query", "doc_id", *names, "difference", "score", "low", "high"]]
+        for found in self.disagreements(None):
+            numbers = (found.spread, found.score, found.low, found.high)
+            given = [found.grades.get(name, "") for name in names]
+            rows.append([found.query, found.document, *given, *(round(number, 4) for number in numbers)])
+        return rows
 
 
 def judge_grades(grades: Grades, model: str) -> Consensus:

@@ -11,6 +11,7 @@ import numpy as np
 from gradus.errors import JudgmentsError
 from gradus.judgments.grades.fit import Fit
 from gradus.judgments.grades.grades import Floats, Grades, Rows
+from gradus.judgments.grades.interval import mean_and_interval
 from gradus.judgments.grades.patterns import Patterns
 
 _MOST_LEVELS = 20
@@ -23,8 +24,10 @@ def fit_dawid_skene(grades: Grades) -> Fit:
     """Fit Dawid and Skene's model by EM, starting from the share of raters for each level.
 
     The score of a pair is the posterior mean of its level's value. A level stands for all scores that are nearest to
-    its value, so the interval reaches from the lower end of the level at the 5 % quantile to the upper end of that at
-    the 95 % quantile. Bias and noise of a rater are mean and standard deviation of the given minus the true value.
+    its value, so the interval reaches from the lower end of the level at the 5 % quantile to the upper end of
+    that at the 95 % quantile, and is no narrower than the posterior's standard deviation says
+    (`mean_and_interval`). Bias and noise of a rater are mean and standard deviation of the given minus the true
+    value.
 
     Raises:
         JudgmentsError: More levels than confusion matrices can be learned of.
@@ -54,8 +57,7 @@ def fit_dawid_skene(grades: Grades) -> Fit:
             break
     ends = np.r_[0.0, (grades.values[:-1] + grades.values[1:]) / 2, 1.0]
     low, high = ends[_quantile(posterior, 0.05)], ends[_quantile(posterior, 0.95) + 1]
-    # The mean of a nearly certain level may lie outside by what is left of the other levels.
-    score = np.clip(posterior @ grades.values, low, high)
+    score, low, high = mean_and_interval(posterior, grades.values, low, high)
     of = patterns.of_pair
     return Fit(score[of], low[of], high[of], *_errors(counts, grades.values), np.zeros(raters))
 

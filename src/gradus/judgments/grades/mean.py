@@ -11,11 +11,12 @@ _USUAL_NOISE, _PSEUDO_GRADES = 0.15, 2.0
 
 
 def fit_mean(grades: Grades) -> Fit:
-    """The mean grade m of each pair, with the interval m ± 1.645 √(v/n), clipped to [0, 1].
+    """The mean grade m of each pair, with the interval m ± 1.645 √(v_i/n), clipped to [0, 1].
 
-    v = (Σ (x - m)² + 2 · 0.15²)/(N - I + 2) is the variance of N grades of I pairs around the means of their pairs,
-    the same for all. A rater's bias is the mean of the given minus the pair's mean, the noise its standard
-    deviation.
+    v = (Σ (x - m)² + 2 · 0.15²)/(N - I + 2) is the variance of N grades of I pairs around the means of their pairs.
+    The n grades of a pair are drawn to it: v_i = (Σ_i (x - m)² + 2 v)/(n - 1 + 2), so that raters who differ on
+    a pair make its interval wider. A rater's bias is the mean of the given minus the pair's mean, the noise its
+    standard deviation.
     """
     value, per_pair = grades.values[grades.level], grades.per_pair
     mean = np.bincount(grades.pair, value) / per_pair
@@ -23,7 +24,8 @@ def fit_mean(grades: Grades) -> Fit:
     variance = ((error**2).sum() + _PSEUDO_GRADES * _USUAL_NOISE**2) / (
         len(grades) - len(mean) + _PSEUDO_GRADES
     )
-    half = Z * np.sqrt(variance / per_pair)
+    own = np.bincount(grades.pair, error**2) + _PSEUDO_GRADES * variance
+    half = Z * np.sqrt(own / (per_pair - 1 + _PSEUDO_GRADES) / per_pair)
     bias = _per_rater(grades, error)
     noise = np.sqrt(_per_rater(grades, (error - bias[grades.rater]) ** 2))
     return Fit(mean, np.maximum(mean - half, 0), np.minimum(mean + half, 1), bias, noise, np.zeros(len(bias)))

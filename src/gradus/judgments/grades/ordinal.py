@@ -17,6 +17,7 @@ import numpy as np
 
 from gradus.judgments.grades.fit import Fit
 from gradus.judgments.grades.grades import Floats, Grades
+from gradus.judgments.grades.interval import mean_and_interval
 from gradus.judgments.grades.patterns import Patterns
 
 _CELLS = 50
@@ -32,8 +33,9 @@ _ROUNDS, _TOLERANCE = 500, 1e-5
 def fit_ordinal(grades: Grades) -> Fit:
     """Fit the ordinal model.
 
-    The score of a pair is its posterior mean, moved into the interval between the 5 % and the 95 % quantile
-    where it lies outside. A rater's noise is the standard deviation s π/√3.
+    The score of a pair is its posterior mean; its interval holds the 5 % and the 95 % quantile and is no
+    narrower than the posterior's standard deviation says (`mean_and_interval`). A rater's noise is the standard
+    deviation s π/√3.
     """
     patterns = Patterns.of(grades)
     raters, levels = len(grades.raters), len(grades.levels)
@@ -52,7 +54,7 @@ def fit_ordinal(grades: Grades) -> Fit:
         if max(np.abs(parameters - before).max(), moved) < _TOLERANCE:
             break
     low, high = (_quantile(posterior, level) for level in (0.05, 0.95))
-    score = np.clip(posterior @ state, low, high)
+    score, low, high = mean_and_interval(posterior, state, low, high)
     bias, noise = parameters[:, 0], np.exp(parameters[:, 1]) * np.pi / np.sqrt(3)
     slips = 1 / (1 + np.exp(-parameters[:, 2]))
     of = patterns.of_pair

@@ -36,7 +36,7 @@ def read_grades(settings: Settings, query_form: Callable[[str], str] = normalise
     """
     names = settings.grades
     path = settings.resolve(names.path)
-    columns = read_grades_log(path, names) if path.is_dir() else Columns.read(path)
+    columns = read_grades_log(path, names) if path.is_dir() else Columns.read(path, "grades.path")
     queries = np.array([query_form(text) for text in columns.ids(names.query, "grades.query")], object)
     documents = columns.ids(names.document, "grades.document")
     if names.raters:

@@ -30,7 +30,7 @@ class Policy:
             above 0, the propensity of each document at its position is logged.
 
     Raises:
-        LogError: A negative noise, fewer than 1 epoch, or a probability outside [0, 1].
+        LogError: A noise that is negative or not finite, fewer than 1 epoch, or a probability outside [0, 1].
     """
 
     noise: float = 0.3
@@ -39,8 +39,8 @@ class Policy:
     randomised: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.noise >= 0:
-            raise LogError(f"the ranker's noise is {self.noise}; it must be at least 0")
+        if not 0 <= self.noise < np.inf:
+            raise LogError(f"the ranker's noise is {self.noise}; it must be at least 0 and finite")
         if self.epochs < 1:
             raise LogError(f"there are {self.epochs} epochs; there must be at least 1")
         for name in ("swaps", "randomised"):

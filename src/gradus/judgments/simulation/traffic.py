@@ -19,6 +19,9 @@ _ROBOT_PAGES = 200
 _VISITS = 3
 """Mean number of sessions of one user."""
 
+_LONGEST = 3_653
+"""Days of a log, ten years: documents may have an appeal for each."""
+
 
 @dataclass(frozen=True)
 class Traffic:
@@ -31,7 +34,7 @@ class Traffic:
         robots: Share of the pages that robots ask for, in long and fast sessions.
 
     Raises:
-        LogError: Fewer than 1 day or 1 search a session, a negative zipf, or a share outside [0, 1).
+        LogError: Days outside 1 to 3,653, less than 1 search a session, a negative zipf, or a share outside [0, 1).
     """
 
     days: int = 14
@@ -40,10 +43,12 @@ class Traffic:
     robots: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.days < 1 or not self.session >= 1:
-            raise LogError("a log needs at least one day, and a session at least one search")
-        if not self.zipf >= 0:
-            raise LogError(f"zipf is {self.zipf}; it must be at least 0")
+        if not 1 <= self.days <= _LONGEST:
+            raise LogError(f"the log has {self.days:,} days; it must have 1 to {_LONGEST:,}")
+        if not 1 <= self.session < np.inf:
+            raise LogError(f"a session has {self.session} searches; it must have at least one")
+        if not 0 <= self.zipf < np.inf:
+            raise LogError(f"zipf is {self.zipf}; it must be at least 0 and finite")
         if not 0 <= self.robots < 1:
             raise LogError(f"the share of robots is {self.robots}; it must be at least 0 and below 1")
 

@@ -159,7 +159,13 @@ def random_truth(queries: int, documents_per_query: int, seed: int) -> Truth:
 
 
 def drifting(truth: Truth, amount: float, seed: int) -> Truth:
-    """The truth with relevance that rises or falls steadily over the log, by N(0, `amount`²) for each pair."""
+    """The truth with relevance that rises or falls steadily over the log, by N(0, `amount`²) for each pair.
+
+    Raises:
+        LogError: An amount that is negative or not finite.
+    """
+    if not 0 <= amount < np.inf:
+        raise LogError(f"the drift's standard deviation is {amount}; it must be at least 0 and finite")
     trend = np.random.default_rng([seed, 5]).normal(0, amount, len(truth))
     return replace(truth, trend=trend)
 
@@ -181,10 +187,10 @@ def wandering(truth: Truth, amount: float, renewal: float, days: int, seed: int)
         seed: Equal seeds give equal appeals.
 
     Raises:
-        LogError: A negative amount, or a renewal outside [0, 1].
+        LogError: An amount that is negative or not finite, or a renewal outside [0, 1].
     """
-    if not amount >= 0:
-        raise LogError(f"the appeal's standard deviation is {amount}; it must be at least 0")
+    if not 0 <= amount < np.inf:
+        raise LogError(f"the appeal's standard deviation is {amount}; it must be at least 0 and finite")
     if not 0 <= renewal <= 1:
         raise LogError(f"the renewal of appeal is {renewal}; it must be between 0 and 1")
     rng = np.random.default_rng([seed, 6])
