@@ -74,6 +74,35 @@ def test_sources_that_disagree_widen_the_interval():
     assert widths == sorted(widths)
 
 
+def test_a_prior_that_two_sources_hold_is_counted_once():
+    # Weights 100 and 25, of which 15 are the prior of both: 1/(100 + 25 − 15). The score stays.
+    x, sd = np.array([[0.4, 0.6]]), np.array([[0.1, 0.2]])
+    score, low, high = _combined(x, sd, sd, sd, 0.0, 15.0)
+    assert score[0] == pytest.approx((100 * 0.4 + 25 * 0.6) / 125)
+    assert high[0] - low[0] == pytest.approx(2 * Z * np.sqrt(1 / 110))
+    # However much is taken off, both know as much as the surer one.
+    _, low, high = _combined(x, sd, sd, sd, 0.0, 80.0)
+    assert high[0] - low[0] == pytest.approx(2 * Z * 0.1)
+
+
+def test_what_was_regressed_on_gold_does_not_agree_with_itself():
+    # Two logs miss the truth by as much as it varies, each by chance of its own. Regressed on gold, both are drawn
+    # to its mean, and err alike by half their variance.
+    rng = np.random.default_rng(0)
+    truth = np.clip(rng.normal(0.5, 0.15, 4000), 0, 1)
+    one, other = (
+        source(name, np.clip(truth + rng.normal(0, 0.15, 4000), 0, 1), 0.02) for name in ("log", "hierarchy")
+    )
+    fused = fuse([one, other], source("gold", truth[:1000], 0.02))
+    place = _pairs(fused)
+    rows = np.array([place[(f"q{i // 10}", f"d{i}")] for i in range(1000, 4000)])
+    assert fused.calibrations["log"].variance == pytest.approx(0.15**2, rel=0.1)
+    held = (fused.low[rows] <= truth[1000:]) & (truth[1000:] <= fused.high[rows])
+    assert 0.87 <= held.mean() <= 0.93
+    errors = fused.calibrated[rows][:, 1:] - truth[1000:, None]
+    assert np.corrcoef(errors.T)[0, 1] == pytest.approx(0.5, abs=0.05)
+
+
 def test_both_sides_of_an_interval_are_kept():
     below, above = np.array([[0.02, 0.02]]), np.array([[0.2, 0.2]])
     score, low, high = _combined(np.array([[0.3, 0.3]]), below, above, np.array([[0.11, 0.11]]), 0.0)

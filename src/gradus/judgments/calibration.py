@@ -40,12 +40,15 @@ class Calibration:
         curve: (101,) reference scores of the scores 0, 0.01 … 1.
         deviation: (101,) standard deviation of what the curve says of one more pair: of the curve itself, over
             resamples, and of pairs around it beyond what both sources' intervals explain.
+        variance: Of the true reference scores of those pairs, towards whose mean a regression draws what it says;
+            infinite but for `isotonic`.
     """
 
     method: Method
     pairs: int
     curve: Floats
     deviation: Floats
+    variance: float = np.inf
 
     def __call__(self, scores: Scores) -> Scores:
         """The scores on the reference scale; an interval's ends are carried along and then widened."""
@@ -94,7 +97,9 @@ def calibrate(source: Scores, reference: Scores, samples: int = 200, seed: int =
         squares = (y - np.interp(x, _GRID, curve)) ** 2
         excess = max(float(np.average(squares - explained, weights=weight)), 0.0)
         own = _deviation_of(resampled, samples)
-        return Calibration("isotonic", len(mine), curve, np.hypot(own, np.sqrt(excess)))
+        noise = float((deviation(reference)[theirs] ** 2).mean())
+        variance = max(float(y.var()) - noise, LEAST_DEVIATION**2)
+        return Calibration("isotonic", len(mine), curve, np.hypot(own, np.sqrt(excess)), variance)
     x, y = _on_shared_queries(source, reference)
     if min(len(x), len(y)) >= LEAST_PAIRS and x.min() < x.max():
 

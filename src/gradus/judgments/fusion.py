@@ -146,6 +146,11 @@ def fuse(sources: Sequence[Scores], gold: Scores | None = None, reference: str =
 
         τ² = max(0, Σ_pairs (Q⁰ - (n - 1)) / Σ_pairs (Σ v⁻¹ - Σ v⁻²/Σ v⁻¹)),    Q⁰ as Q with τ = 0.
 
+    A score that was carried over by regression is E[truth | score], drawn towards the mean of all pairs as a posterior
+    is, so that sources err alike: of two such with independent noise, errors correlate by √(v₁ v₂)/V, V being the
+    variance of the truth. The precision Σ w_s then counts the common prior 1/V once for each of them, and once
+    too often for all but one; what is too much is taken off again, though no pair becomes less sure than its surest source.
+
     Both sides of an interval are combined on their own, so a lone source keeps its interval but for τ.
 
     Args:
@@ -180,7 +185,11 @@ def fuse(sources: Sequence[Scores], gold: Scores | None = None, reference: str =
         above[row, column] = (carried.high - carried.score) / Z
         deviations[row, column] = deviation(carried)
     between = _between(calibrated, deviations**2)
-    score, low, high = _combined(calibrated, below, above, deviations, between)
+    prior = np.isfinite(calibrated) / np.array([calibrations[name].variance for name in names])
+    # The mean prior of a pair's sources, times how often it is counted beyond the first time.
+    counted = np.maximum((prior > 0).sum(1), 1)
+    twice = prior.sum(1) / counted * (counted - 1)
+    score, low, high = _combined(calibrated, below, above, deviations, between, twice)
     return Fused(
         names, reference, calibrations, between, queries, documents, query, document, score, low, high,
         count, calibrated, deviations,
@@ -188,17 +197,22 @@ def fuse(sources: Sequence[Scores], gold: Scores | None = None, reference: str =
 
 
 def _combined(
-    x: Floats, below: Floats, above: Floats, deviations: Floats, between: float
+    x: Floats, below: Floats, above: Floats, deviations: Floats, between: float, twice: Floats | float = 0.0
 ) -> tuple[Floats, Floats, Floats]:
-    """(p,) score, low and high of (p, s) scores with the deviations of each side; NaN where there is none."""
+    """(p,) score, low and high of (p, s) scores with the deviations of each side; NaN where there is none.
+
+    `twice` is the (p,) precision that several sources count, and that is there once.
+    """
     weight = np.nan_to_num(1 / (deviations**2 + between**2))
     share = weight / weight.sum(1, keepdims=True)
     score = np.nansum(share * x, axis=1)
     others = np.maximum(np.isfinite(x).sum(1) - 1, 1)
     excess = np.nansum(weight * (x - score[:, None]) ** 2, axis=1) / others
     ends = []
+    total = weight.sum(1)
+    wider = np.maximum(excess, 1) * total / np.maximum(total - twice, weight.max(1))
     for side in (below, above):
-        variance = np.nansum(share**2 * (side**2 + between**2), axis=1) * np.maximum(excess, 1)
+        variance = np.nansum(share**2 * (side**2 + between**2), axis=1) * wider
         ends.append(Z * np.sqrt(variance))
     score = score.clip(0, 1)
     return score, np.maximum(score - ends[0], 0.0), np.minimum(score + ends[1], 1.0)
