@@ -199,6 +199,23 @@ def test_the_audit_says_what_business_scores_did(shop: Path) -> None:
     assert "By margin, stock. All numbers of stock are the same and move nothing." in page
 
 
+def test_files_of_a_log_that_are_not_read_are_named(shop: Path) -> None:
+    simulated()
+    Path("days").mkdir()
+    Path("clicks/log.parquet").rename("days/1.parquet")
+    for number in range(7):
+        Path(f"days/{number}.csv.bz2").write_bytes(b"BZh9")
+    said = " ".join(ok("judge", "--log.path", "days").split())
+    assert (
+        "warning: files of the log's impressions are of no known format and were not read: 0.csv.bz2, 1.csv.bz2, "
+        "2.csv.bz2, 3.csv.bz2, 4.csv.bz2, and 2 more; unpack them"
+    ) in said
+    Path("clicks/log.csv").write_text("query,document,position,click,click\nbolt,d1,1,0,1\n")
+    result = run("judge", "--log.path", "clicks/log.csv")
+    assert result.exit_code == 2
+    assert "clicks/log.csv: the header names 'click' more than once; rename the columns" in result.stderr
+
+
 def test_a_file_is_no_folder_for_results(shop: Path) -> None:
     simulated()
     Path("out").write_text("mine")
@@ -275,7 +292,9 @@ def test_grades_and_categories_join_the_log(shop: Path) -> None:
                         [TITLES[q], f"d{d}", 2 if q == d else 1 if q // 4 == d // 4 else 0, rater]
                     )
     with Path("grades.csv").open("a", newline="") as file:
-        csv.writer(file).writerows([["m4 bolt", "d30", grade, rater] for grade, rater in ((0, "a"), (2, "b"))])
+        csv.writer(file).writerows(
+            [["m4 bolt", "d30", grade, rater] for grade, rater in ((0, "a"), (2, "b"))]
+        )
     both = judged("--grades.path", "grades.csv", "--hierarchy.document", "path")
     [header, differing] = csv.reader(Path("judged/disagreements.csv").read_text().splitlines())
     assert header == ["query", "doc_id", "a", "b", "c", "difference", "score", "low", "high"]

@@ -174,6 +174,60 @@ def test_lists_written_as_text(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize("clicks", ["2, d1, 4, d9", '[2, "d1", 4, "d9"]', ["2.0", "d1", "4", "d9"]])
+def test_clicks_may_be_positions(tmp_path: Path, clicks: str | list[str]) -> None:
+    pages = pa.table({"query": ["x"], "documents": [["d1", "d2", "d3"]], "clicks": [clicks]})
+    cells, result = counted(tmp_path, LogSettings(format="sessions"), pages=pages)
+    assert cells == {("x", "d1", 1, 0, 1, 1), ("x", "d2", 2, 1, 1, 1), ("x", "d3", 3, 2, 1, 0)}
+    # There is no fourth, and no d9.
+    assert result.summary.filtered == {"action on a document that was not shown": 2}
+    assert (result.summary.read, result.summary.used) == (5, 3)
+
+
+@pytest.mark.parametrize("clicks", [[[2, 0, -1]], [[2.0, 0.5, 1e9]], [["2", "02", "inf"]], [2]])
+def test_positions_are_whole_numbers_from_1(tmp_path: Path, clicks: list) -> None:
+    pages = pa.table({"query": ["x"], "documents": [["a", "b"]], "clicks": clicks})
+    cells, result = counted(tmp_path, LogSettings(format="sessions"), pages=pages)
+    assert cells == {("x", "a", 1, 0, 1, 0), ("x", "b", 2, 0, 1, 1)}
+    others = len(clicks[0]) - 1 if isinstance(clicks[0], list) else 0
+    assert result.summary.filtered.get("action on a document that was not shown", 0) == others
+
+
+def test_a_click_is_a_document_rather_than_a_position(tmp_path: Path) -> None:
+    pages = pa.table({"query": ["x"], "documents": [[2, 7, 1]], "clicks": [[1, 3]]})
+    cells, result = counted(tmp_path, LogSettings(format="sessions"), pages=pages)
+    # The document 1, at 3, is clicked twice over; the place 1 is not.
+    assert cells == {("x", "2", 1, 0, 1, 0), ("x", "7", 2, 0, 1, 0), ("x", "1", 3, 0, 1, 1)}
+    assert (result.summary.read, result.summary.used) == (3, 3)
+
+
+JSON_CELLS = pa.Table.from_pylist([
+    {"q": "nut", "info": '{"doc": "a", "at": {"pos": 1}, "click": false, "time": 1767614400000}'},
+    {"q": "nut", "info": '{"doc": 7, "at": {"pos": 2.0}, "click": true, "time": "2026-01-05T12:00:00Z"}'},
+    {"q": "nut", "info": '{"doc": "null", "at": {"pos": "3"}, "click": 1, "time": 1767614400.0}'},
+    {"q": "nut", "info": '{"doc": null, "at": {"pos": 4}, "time": 1767614400}'},
+    {"q": "nut", "info": '{"at": {}}'},
+    {"q": "nut", "info": "broken"},
+])  # fmt: skip
+IN_JSON = LogSettings(
+    columns={"query": "q", "document": "info.doc", "position": "info.at.pos", "click": "info.click", "time": "info.time"}
+)  # fmt: skip
+
+
+def test_values_of_json_in_a_cell_are_those_of_nested_rows(tmp_path: Path) -> None:
+    cells, result = counted(tmp_path, IN_JSON, impressions=JSON_CELLS)
+    assert cells == {("nut", "a", 1, 0, 1, 0), ("nut", "7", 2, 0, 1, 1), ("nut", "null", 3, 2, 1, 1)}
+    assert result.summary.rejected == {"document is missing": 3}
+    assert result.summary.window == (NOON, NOON)
+
+
+def test_lists_of_json_in_a_cell(tmp_path: Path) -> None:
+    pages = pa.table({"query": ["x"], "serp": ['{"shown": ["a", 7], "clicked": [7]}']})
+    settings = LogSettings(format="sessions", columns={"documents": "serp.shown", "clicks": "serp.clicked"})
+    cells, _ = counted(tmp_path, settings, pages=pages)
+    assert cells == {("x", "a", 1, 0, 1, 0), ("x", "7", 2, 0, 1, 1)}
+
+
 def test_pages_and_sessions_are_derived_where_a_flat_log_has_none(tmp_path: Path) -> None:
     def shown(user: str, at: float, document: str, position: str, click: str) -> dict:
         time = minutes(at).isoformat()
@@ -202,6 +256,7 @@ def test_pages_and_sessions_are_derived_where_a_flat_log_has_none(tmp_path: Path
     "text",
     [
         "2026-01-05T12:00:00Z", "2026-01-05 12:00:00", "2026-01-05T13:30:00+01:30", "2026-01-05T09:00:00-0300",
+        "2026-01-05 21:00:00+09", "2026-01-05 07:00:00.000-05", "2026-01-05 21:30+0930", "2026-01-05T08:30:00-0330",
         "1767614400", "1767614400000", "1767614400000000",
     ],
 )  # fmt: skip
@@ -291,6 +346,7 @@ def test_lists_in_texts_are_read_as_they_are_proposed(tmp_path: Path, text: str,
         ("2026/03/01 08:05:00", datetime(2026, 3, 1, 8, 5)),
         ("2026/3/1 8:05", datetime(2026, 3, 1, 8, 5)),
         ("2026/3/1", datetime(2026, 3, 1)),
+        ("2026-03-01 17:05:00+09", datetime(2026, 3, 1, 8, 5)),
         ("2026-03-01T08:05:00.5+09:00", datetime(2026, 2, 28, 23, 5, 0, 500_000)),
         ("1772352300", datetime(2026, 3, 1, 8, 5)),
         ("1772352300000", datetime(2026, 3, 1, 8, 5)),

@@ -42,6 +42,7 @@ FAULTS = {
     "holes in pages": lambda rows: [row for row in rows if row["position"] != 3],
     "repeated positions": lambda rows: rows + rows[:10],
     "first rank": lambda rows: [row | {"position": row["position"] - 1} for row in rows],
+    "no actions": lambda rows: [row | {"click": False} for row in rows],
     "missing positions": lambda rows: [
         row | {"position": None} if row["page"] == "p3" else row for row in rows
     ],

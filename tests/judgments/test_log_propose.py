@@ -158,6 +158,45 @@ def test_result_pages(tmp_path: Path, as_text: bool) -> None:
     }  # fmt: skip
 
 
+def test_fields_of_objects_are_proposed_and_never_the_objects(tmp_path: Path) -> None:
+    rows = [
+        {
+            "search": {"text": f"hex bolt {n % 3}", "lang": "en"}, "doc": {"id": f"B{n % 4}", "tags": [{"t": "x"}]},
+            "place": {"rank": n % 5 + 1}, "click": {"at": n}, "purchased": n % 2, "results": [{"id": n}, {"id": 7}],
+        }
+        for n in range(20)
+    ]  # fmt: skip
+    proposal = propose(log_of(tmp_path, "log.jsonl", rows))
+    assert proposal.format == "flat"
+    assert proposal.columns == {
+        "query": "search.text", "document": "doc.id", "position": "place.rank", "purchase": "purchased",
+    }  # fmt: skip
+    assert proposal.actions == {"purchase": 10}
+    assert checked(proposal, tmp_path, "impressions")["query"] == "search"
+
+
+def test_the_log_beside_the_truth_that_it_was_simulated_from(tmp_path: Path) -> None:
+    truth = pa.table({"query": ["bolt"], "document": ["a"], "relevance": [0.5], "attraction": [0.5]})
+    log = log_of(tmp_path, "sim/log.csv", "query,document,position,click\nbolt,a,1,1\n")
+    assert propose(tmp_path / "sim").path == tmp_path / "sim"
+    pq.write_table(truth, tmp_path / "sim/truth.parquet")
+    assert propose(tmp_path / "sim").path == log
+    # Of two logs neither is the one.
+    log_of(tmp_path, "sim/more.csv", "query,document,position,click\nbolt,a,1,1\n")
+    assert propose(tmp_path / "sim").path == tmp_path / "sim"
+
+
+def test_files_that_will_not_be_read_are_said(tmp_path: Path) -> None:
+    content = "query,document,position,click,time\nbolt,a,1,1,2026-01-05\n"
+    for name in ("days/1.csv", "days/3.csv.bz2"):
+        log_of(tmp_path, name, content)
+    assert propose(tmp_path / "days").unsure == ("3.csv.bz2 is of no known format and will not be read",)
+    log_of(tmp_path, "days/4.log", content)
+    assert propose(tmp_path / "days").unsure == (
+        "3.csv.bz2 and 1 more are of no known format and will not be read",
+    )
+
+
 def test_columns_in_neither_language_are_told_by_their_values(tmp_path: Path) -> None:
     rows = "".join(
         f"0{n % 3 + 1}.03.2026 08:00;s{n % 4};hex bolt {n % 2};{n % 5 + 1};ja\n" for n in range(40)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from naive_log import aggregate_tables
 from test_log_aggregate import random_table
-from test_log_events import QUERIES, ga4_event, ubi_event
+from test_log_events import IN_JSON, JSON_CELLS, QUERIES, ga4_event, ubi_event
 
 from gradus.judgments.logs.aggregate import Aggregation
 from gradus.judgments.logs.engine import open_engine
@@ -47,6 +47,9 @@ def test_spark_equals_duckdb_to_the_last_bit(tmp_path: Path) -> None:
         (LogSettings(format="ubi"), {"events": pa.Table.from_pylist(ubi), "queries": QUERIES}),
         (LogSettings(format="ga4"), {"events": pa.Table.from_pylist(ga4)}),
         (LogSettings(format="sessions"), {"pages": pa.Table.from_pylist([{"query": "q", "documents": ["a", "b"], "clicks": ["b"]}])}),
+        (LogSettings(format="sessions"), {"pages": pa.table({"query": ["q"] * 3, "documents": ["a|b|c", "7|2|8", "a|b"], "clicks": ["2", "2|3.0", "[3, 1, null, 0]"]})}),
+        (IN_JSON, {"impressions": JSON_CELLS}),
+        (LogSettings(), {"impressions": pa.table({"query": ["q"] * 2, "document": ["a", "b"], "position": ["1", "2"], "click": ["0", "1"], "time": ["2026-01-05 10:00:00+09", "2026-01-05 10:00:00-0330"]})}),
     ]  # fmt: skip
     results: dict[str, list[Aggregation]] = {}
     for name in ("duckdb", "pyspark"):

@@ -3,14 +3,17 @@
 from collections.abc import Callable
 from datetime import datetime
 from operator import methodcaller
+from pathlib import Path
 
 import ibis
+import pyarrow as pa
 import pytest
 
 from gradus.judgments.logs.collect import in_order, numbered_documents
 from gradus.judgments.logs.context import click_intervals, with_context
+from gradus.judgments.logs.engine import DuckDBEngine
 from gradus.judgments.logs.filters import merged, page_marks, robots, session_days
-from gradus.judgments.logs.formats import get_format
+from gradus.judgments.logs.formats import find_sources, get_format
 from gradus.judgments.logs.from_events import as_events, fold_events, listed_events, with_lists, with_queries
 from gradus.judgments.logs.from_rows import flat_impressions, listed_impressions
 from gradus.judgments.logs.grouping import Grouping
@@ -18,6 +21,7 @@ from gradus.judgments.logs.health import page_counts, page_facts, query_counts, 
 from gradus.judgments.logs.impressions import TYPES, Actions, with_dwell
 from gradus.judgments.logs.screening import Screen, first_ranks, reasons, rejected
 from gradus.judgments.logs.sessions import with_sessions
+from gradus.judgments.logs.values import draw_columns
 
 DIALECTS = ("duckdb", "bigquery", "snowflake", "databricks", "trino", "postgres")
 NOW = datetime(2026, 2, 1)
@@ -59,8 +63,16 @@ UBI, GA4 = get_format("ubi"), get_format("ga4")
 SCREEN = Screen(first=1, page=20, now=NOW, timed=True, blank=(" ",))
 USABLE = SCREEN.usable(IMPRESSIONS)
 GROUPING = Grouping(ACTIONS, "week", 30.0, NOW)
+TEXTS = ibis.table({"query": "string", "info": "string", "time": "string", "click": "string"}, name="texts")
+IN_TEXTS = find_sources(
+    get_format("flat"), "impressions", pa.schema(dict.fromkeys(TEXTS.columns, pa.string())),
+    {"document": "info.doc", "position": "info.at.pos"}, ["click"],
+)  # fmt: skip
 
 STEPS: dict[str, Callable[[], ibis.Table]] = {
+    "texts": lambda: draw_columns(
+        DuckDBEngine(None, Path()), TEXTS, get_format("flat"), "impressions", IN_TEXTS
+    ),
     "flat": lambda: flat_impressions(FLAT, ACTIONS, 30),
     "pages": lambda: listed_impressions(PAGES, ACTIONS, 30),
     "ubi": lambda: with_queries(fold_events(as_events(with_sessions(EVENTS, 30), UBI, ACTIONS), ACTIONS), QUERIES, ACTIONS),

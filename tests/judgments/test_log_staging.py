@@ -242,9 +242,17 @@ def test_the_delimiter_is_read_off_the_header(tmp_path: Path, delimiter: str) ->
     assert rows(staged(tmp_path, {"log.csv": text})) == [{"query": "a", "document": "d1"}]
 
 
-def test_header_names_that_repeat_or_are_empty(tmp_path: Path) -> None:
-    [row] = rows(staged(tmp_path, {"log.csv": "id,ID,,id\n1,2,3,4\n"}))
-    assert row == {"id": "1", "ID_2": "2", "column_3": "3", "id_3": "4"}
+def test_header_names_that_repeat_but_for_their_case_or_are_empty(tmp_path: Path) -> None:
+    [row] = rows(staged(tmp_path, {"log.csv": "id,ID,,Id\n1,2,3,4\n"}))
+    assert row == {"id": "1", "ID_2": "2", "column_3": "3", "Id_3": "4"}
+
+
+def test_a_header_that_names_a_column_twice_is_refused(tmp_path: Path) -> None:
+    files = {"1.csv": "query,click\na,1\n", "2.tsv": "query\tclick\tpage\tclick \na\t1\tp\t0\n"}
+    with pytest.raises(
+        LogError, match=r"2\.tsv: the header names 'click' more than once; rename the columns"
+    ):
+        staged(tmp_path, files)
 
 
 def test_a_column_spelled_anew_on_another_day_is_the_same(tmp_path: Path) -> None:
@@ -313,8 +321,11 @@ def test_a_folder_of_days_with_an_empty_one_a_cut_one_and_others_that_differ(tmp
             "_SUCCESS": "",
             ".hidden.csv": "x,y\n1,2\n",
             "notes.md": "# notes",
+            "more/3.csv.bz2": "",
+            "_old/4.log": "",
         },
     )
+    assert result.skipped == ("more/3.csv.bz2", "notes.md")
     by_file = {file.name: (file.staged, dict(file.rejected)) for file in result.files}
     cut = by_file.pop("2024-01-05.csv.gz")
     assert by_file == {
@@ -345,6 +356,7 @@ def test_parquet_is_used_where_it_lies_and_a_damaged_file_is_one_reject(tmp_path
     (log / "2.parquet").write_bytes((log / "1.parquet").read_bytes()[:-20])
     result = stage(log, tmp_path / "staged")
     assert result.paths == (log / "1.parquet",)
+    assert stage(log / "1.parquet", tmp_path / "alone").skipped == ()
     assert [(file.read, file.staged) for file in result.files] == [(1, 1), (1, 0)]
     assert result.files[0].columns == ("query", "items[].id")
     assert rejects(result) == [("2.parquet", 1, "not a readable Parquet file")]

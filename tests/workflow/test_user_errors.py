@@ -66,7 +66,7 @@ def edited(shop: Path, row: int, **cells: str) -> None:
         (lambda shop: (shop / CATALOG).unlink(), ("catalog.csv",)),
         (
             lambda shop: (shop / JUDGMENTS).write_text("query_id,query,doc_id,score\n"),
-            ("judgments.csv", "no judgments"),
+            ("judgments.csv", "holds no rows"),
         ),
         (
             lambda shop: edited(shop, 7, doc_id="purple-bolt"),

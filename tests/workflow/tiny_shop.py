@@ -5,6 +5,7 @@ No query shares a letter with a title, so whatever is found has been learned.
 
 import csv
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,9 @@ def make_shop(folder: Path, documents: tuple[str, ...] = ("title",), query: str 
         for colour, kind in PARTS:
             draw(colour, kind, 20).save(folder / f"{colour}-{kind}.png")
             draw(colour, kind, 28).save(folder / f"asked-{colour}-{kind}.png")
+        # The cache of pictures notes when a file was changed, unless that was only just.
+        for picture in folder.glob("*.png"):
+            os.utime(picture, (1_700_000_000, 1_700_000_000))
     write(
         folder / "catalog.csv",
         [{"doc_id": f"{c}-{k}", "title": f"{c} {k}", "picture": f"{c}-{k}.png"} for c, k in PARTS],

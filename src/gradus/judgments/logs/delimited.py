@@ -8,11 +8,13 @@ quote that is never closed does not swallow the rows behind it.
 
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.csv
 
+from gradus.errors import LogError
 from gradus.judgments.logs.lines import Block, Reject
 
 _MOST_LINES = 1000
@@ -24,18 +26,24 @@ class DelimitedReader:
     """Reads the blocks of one file, whose first row names the columns.
 
     Attributes:
-        header: The columns; empty before the first row. A name that repeats has `_2`, `_3` … behind it.
+        header: The columns; empty before the first row. A name that repeats but for its case has `_2`, `_3` …
+            behind it.
     """
 
-    def __init__(self, tabs: bool) -> None:
+    def __init__(self, path: Path, tabs: bool) -> None:
         self.header: list[str] = []
+        self._path = path
         self._tabs = tabs
         self._delimiter = b","
         self._row = self._open = self._run = re.compile(b"")
         self._waiting: tuple[list[bytes], list[int]] = ([], [])
 
     def read(self, block: Block, reject: Reject) -> Any:
-        """The rows that end in a block, as a table of texts; `None` while there is no header."""
+        """The rows that end in a block, as a table of texts; `None` while there is no header.
+
+        Raises:
+            LogError: The header names a column more than once.
+        """
         lines, numbers = block.lines, block.numbers
         if self._waiting[0]:
             lines, numbers = self._waiting[0] + lines, [*self._waiting[1], *numbers]
@@ -53,9 +61,15 @@ class DelimitedReader:
 
     def _set_header(self, line: bytes) -> None:
         self._delimiter = b"\t" if self._tabs else max((b",", b";", b"\t", b"|"), key=line.count)
+        cells = _cells(line, self._delimiter)
+        given = [cell.strip() or f"column_{place}" for place, cell in enumerate(cells, 1)]
+        twice = sorted({name for name in given if given.count(name) > 1})
+        if twice:
+            raise LogError(
+                f"{self._path}: the header names {', '.join(map(repr, twice))} more than once; rename the columns"
+            )
         names: list[str] = []
-        for place, cell in enumerate(_cells(line, self._delimiter), 1):
-            name = cell.strip() or f"column_{place}"
+        for name in given:
             unique, times = name, 1
             while unique.casefold() in {known.casefold() for known in names}:
                 times += 1

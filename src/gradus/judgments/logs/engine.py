@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -78,6 +79,16 @@ class Engine(ABC):
         """The bitwise or over the rows of a group."""
         return bits.bit_or()
 
+    def json_text(self, text: Any, fields: Sequence[str]) -> Any:
+        """What lies below these fields of texts of JSON, as text: a text bare, all else as JSON spells it.
+
+        Null where nothing or JSON's null lies there, and where the text is no JSON.
+        """
+        value = text.try_cast("json")
+        for field in fields:
+            value = value[field]
+        return ibis.coalesce(value.unwrap_as("string"), value.cast("string").nullif("null"))
+
     @abstractmethod
     def keep(self, expression: Table, name: str) -> Table:
         """The result of an expression, computed once, as a table."""
@@ -127,13 +138,21 @@ class SparkEngine(Engine):
     def read(self, paths: Sequence[Path]) -> Table:
         """The rows of Parquet files."""
         frame = self._session.read.option("mergeSchema", "true").parquet(*(str(path) for path in paths))
-        name = f"parquet_{self._session.sparkContext.applicationId}_{id(frame)}".replace("-", "_")
+        # Never one again: expressions go by the name, also when the frame is long gone.
+        name = f"parquet_{uuid4().hex}"
         frame.createOrReplaceTempView(name)
         return self.con.table(name)
 
     def bit_or(self, bits: Any) -> Any:
         """Spark's own, which Ibis does not know."""
         return _BIT_OR(bits)
+
+    def json_text(self, text: Any, fields: Sequence[str]) -> Any:
+        """As ever; what Spark takes out of JSON is such a text by itself."""
+        value = text.cast("json")
+        for field in fields:
+            value = value[field]
+        return value.cast("string")
 
     def keep(self, expression: Table, name: str) -> Table:
         """The result as a folder of Parquet files."""

@@ -175,6 +175,19 @@ def list_sources(schema: Any) -> list[str]:
     return sources
 
 
+def list_values(schema: Any) -> list[str]:
+    """The sources of a schema that have one value a row, or a list of such: no objects, and no lists of them."""
+    return [text for text in list_sources(schema) if "[]" not in text and _is_value(text, schema)]
+
+
+def _is_value(text: str, schema: Any) -> bool:
+    source = find_source(text, schema)
+    if source is None:
+        return False
+    listed = isinstance(source.type, pa.ListType | pa.LargeListType)
+    return not pa.types.is_nested(source.type.value_type if listed else source.type)
+
+
 def _add_sources(name: str, kind: Any, sources: list[str]) -> None:
     sources.append(name)
     if isinstance(kind, pa.StructType):

@@ -1,8 +1,13 @@
 """Impressions from logs whose rows say what was shown: a row per impression, or per result page."""
 
+from typing import Any
+
 from gradus.judgments.logs.engine import Engine, Table, ibis
 from gradus.judgments.logs.impressions import Actions, Impressions, as_impressions
 from gradus.judgments.logs.sessions import page_key, with_sessions
+
+_PLACE = r"^([1-9]\d{0,8})(\.0)?$"
+"""A place on a page as a text; pandas makes 2.0 of a 2 in a column with gaps. As `_is_clicked` spells it."""
 
 
 def flat_impressions(table: Table, actions: Actions, pause_minutes: float) -> Table:
@@ -24,7 +29,8 @@ def listed_impressions(table: Table, actions: Actions, pause_minutes: float) -> 
     """Impressions of a log with a row per result page: what it lists, and what was clicked without being listed.
 
     Each listed document, and each click on none of them, counts as a row of the log. A page of nothing counts
-    as one, with a null document that was not shown.
+    as one, with a null document that was not shown. An entry of `clicks` that is no document of the page is the
+    position of one, from 1, where it can be.
     """
     table = with_sessions(table, pause_minutes)
     if "page" not in table.columns:
@@ -36,13 +42,15 @@ def listed_impressions(table: Table, actions: Actions, pause_minutes: float) -> 
     )
     kept = [name for name in ("page", "session", "query", "time") if name in table.columns]
 
-    listed = table.unnest("documents", offset="place")
-    listed = listed.mutate(done=listed.clicks.contains(listed.documents).fill_null(False))
+    listed = table.mutate(seen=table.documents).unnest("documents", offset="place")
+    listed = listed.mutate(done=_is_clicked(listed))
     listed = listed.select(
         *kept, document="documents", position=(listed.place + 1).cast("float64"), shown=True, done="done"
     )
     clicked = table.mutate(seen=table.documents).unnest("clicks")
-    clicked = clicked.filter(~clicked.seen.contains(clicked.clicks).fill_null(False))
+    place = clicked.clicks.re_extract(_PLACE, 1).try_cast("int64")
+    on_page = _holds(clicked.seen, clicked.clicks) | place.between(1, clicked.seen.length()).fill_null(False)
+    clicked = clicked.filter(~on_page)
     clicked = clicked.select(*kept, document="clicks", position=ibis.null("float64"), shown=False, done=True)
     empty = table.filter((table.documents.length() == 0) & (table.clicks.length() == 0))
     empty = empty.select(
@@ -53,6 +61,19 @@ def listed_impressions(table: Table, actions: Actions, pause_minutes: float) -> 
     if "click" in actions.columns:
         columns[actions.columns["click"]] = rows.done
     return as_impressions(rows, actions, columns)
+
+
+def _is_clicked(listed: Table) -> Any:
+    """Whether the clicks of a listed document's page name it, or its place where no document is called that."""
+    done = _holds(listed.clicks, listed.documents)
+    place = (listed.place + 1).cast("string")
+    for spelled in (place, place + ".0"):
+        done = done | (_holds(listed.clicks, spelled) & ~_holds(listed.seen, spelled))
+    return done
+
+
+def _holds(items: Any, item: Any) -> Any:
+    return items.contains(item).fill_null(False)
 
 
 def read_flat(

@@ -36,6 +36,9 @@ class Finding:
     remedy: str
     numbers: Mapping[str, float]
 
+    def __str__(self) -> str:
+        return f"{self.severity}: {self.text}; {self.remedy}"
+
 
 def check_health(
     engine: Engine,
@@ -150,6 +153,16 @@ def _staging(staged: Mapping[str, Staged]) -> Iterator[Finding]:
                 "unreadable_rows.parquet, beside the judgments, says which and why",
                 {"rows": lost, "read": log.read},
             )
+        if log.skipped:
+            more = f", and {len(log.skipped) - _DRIFTS} more" if len(log.skipped) > _DRIFTS else ""
+            yield Finding(
+                "skipped files",
+                "warning",
+                f"files of the log's {name} are of no known format and were not read: "
+                f"{', '.join(log.skipped[:_DRIFTS])}{more}",
+                "unpack them or give them a name that says what they are; if they are no log, take them out of the folder",
+                {"files": len(log.skipped)},
+            )
         drift = log.drift()
         if drift:
             more = f", and {len(drift) - _DRIFTS} more" if len(drift) > _DRIFTS else ""
@@ -204,6 +217,15 @@ def _ranks(ranks: Mapping[str, int], first: int, facts: Mapping[str, int]) -> It
 
 def _pages(counts: Mapping[str, int]) -> Iterator[Finding]:
     pages, clicked = counts["pages"], counts["clicked"]
+    if pages and not clicked:
+        yield Finding(
+            "no actions",
+            "error",
+            "nothing that was shown was acted on",
+            "name the column of clicks in [log.columns] (gradus judge --inspect LOG shows which hold yes and no), or give "
+            "the events that say that a document was wanted a weight in [log.actions]",
+            {"pages": pages},
+        )
     if clicked and counts["only_clicks"] > 0.5 * clicked:
         share = counts["only_clicks"] / clicked
         yield Finding(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gradus.errors import LogError
-from gradus.judgments.logs.formats import FORMATS, LogColumn, Source, find_source
+from gradus.judgments.logs.formats import FORMATS, LogColumn, Source, find_source, list_values
 from gradus.judgments.logs.guess import (
     ACTIONS,
     as_text,
@@ -20,13 +20,15 @@ from gradus.judgments.logs.guess import (
     is_list,
     is_true,
 )
-from gradus.judgments.logs.reading import read_some
+from gradus.judgments.logs.reading import kind_of, read_some, skipped_files
 
 ROWS = 20_000
 """How many rows are looked at."""
 
 _WEIGHTS = {"click": 1.0, "cart": 2.0, "purchase": 4.0}
 _SHOWN_EVENTS = 8
+_TRUTH = "truth.parquet"
+"""What `gradus simulate` writes beside a log: no part of it."""
 
 
 @dataclass(frozen=True)
@@ -89,16 +91,20 @@ def propose(path: Path) -> Proposal:
 
     Args:
         path: A file or a folder; for ubi also a folder with events and queries as two files or folders, told
-            apart by their names.
+            apart by their names; also the folder of a simulated log, with its truth.
 
     Raises:
         LogError: There is no such log, or no row of it can be read.
     """
-    path, queries = _ubi_parts(path)
+    path, queries = _parts(path)
     table, rejected = read_some(path, ROWS)
     log_format = _format(table)
     finders = {"flat": _flat, "sessions": _sessions}
     unsure: list[str] = []
+    skipped = skipped_files(path)
+    if skipped:
+        more = f" and {len(skipped) - 1:,} more are" if len(skipped) > 1 else " is"
+        unsure.append(f"{skipped[0]}{more} of no known format and will not be read")
     found, actions = finders.get(log_format, _events)(log_format, table, unsure)
     other: dict[str, int] = {}
     if log_format in ("ubi", "ga4"):
@@ -126,14 +132,17 @@ def propose(path: Path) -> Proposal:
     )  # fmt: skip
 
 
-def _ubi_parts(path: Path) -> tuple[Path, Path | None]:
-    """The events and the queries in a folder that holds both, else the path itself."""
+def _parts(path: Path) -> tuple[Path, Path | None]:
+    """The events and the queries in a folder that holds both; the log beside its truth; else the path itself."""
     if path.is_dir():
         inside = sorted(p for p in path.iterdir() if not p.name.startswith((".", "_")))
         events = [p for p in inside if "event" in p.name.lower()]
         queries = [p for p in inside if "quer" in p.name.lower() and p not in events]
         if len(events) == len(queries) == 1:
             return events[0], queries[0]
+        logs = [p for p in inside if p.name != _TRUTH and (p.is_dir() or kind_of(p))]
+        if len(logs) == 1 and path / _TRUTH in inside:
+            return logs[0], None
     return path, None
 
 
@@ -146,8 +155,8 @@ def _format(table: Any) -> str:
     queries = FORMATS["ubi"].tables["queries"]
     if all(_default(c, table) for c in queries if c.required or c.name == "documents"):
         raise LogError("these are the queries of a UBI log; give its events, and these as log.queries")
-    documents = by_name("documents", table.column_names)
-    return "sessions" if documents and is_list(table[documents].to_pylist()) else "flat"
+    documents = by_name("documents", list_values(table.schema))
+    return "sessions" if documents and is_list(_values(table, documents)) else "flat"
 
 
 def _events(log_format: str, table: Any, unsure: list[str]) -> tuple[dict[str, str], dict[str, int]]:
@@ -171,10 +180,10 @@ def _flat(log_format: str, table: Any, unsure: list[str]) -> tuple[dict[str, str
     found = _named(log_format, table, unsure, needed=("query", "document", "position"))
     actions = {}
     for action in ACTIONS:
-        column = by_name(action, [n for n in table.column_names if n not in found.values()])
+        column = by_name(action, [n for n in list_values(table.schema) if n not in found.values()])
         if column is not None:
             found[action] = column
-            actions[action] = sum(map(is_true, table[column].to_pylist()))
+            actions[action] = sum(map(is_true, _values(table, column)))
             if not actions[action]:
                 unsure.append(f"{column!r} never says yes")
     if not actions:
@@ -185,18 +194,19 @@ def _flat(log_format: str, table: Any, unsure: list[str]) -> tuple[dict[str, str
 def _named(log_format: str, table: Any, unsure: list[str], needed: Sequence[str]) -> dict[str, str]:
     """Columns by name; those that are needed, and the time, also by their values."""
     columns = next(iter(FORMATS[log_format].tables.values()))
-    actions = {name for role in ACTIONS if (name := by_name(role, table.column_names))}
+    names = list_values(table.schema)
+    actions = {name for role in ACTIONS if (name := by_name(role, names))}
     found: dict[str, str] = {}
     for column in columns:
-        free = [n for n in table.column_names if n not in found.values()]
+        free = [n for n in names if n not in found.values()]
         name = by_name(column.name, free)
         if name is not None:
             found[column.name] = name
     for role in ("time", "position", "query", "document"):
         if role in found or role not in {*needed, "time"}:
             continue
-        free = [n for n in table.column_names if n not in found.values() and n not in actions]
-        guess = by_values(role, {n: table[n].to_pylist() for n in free})
+        free = [n for n in names if n not in found.values() and n not in actions]
+        guess = by_values(role, {n: _values(table, n) for n in free})
         if guess is not None:
             found[role] = guess.column
             unsure.append(f"{guess.column!r} was taken for the {role} because {guess.why}")

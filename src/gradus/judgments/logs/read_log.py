@@ -35,7 +35,7 @@ def read_impressions(engine: Engine, staged: Mapping[str, Staged], settings: Log
         table = engine.read(staged[name].paths)
         plain = plain and is_plain(table, log_format, name, sources)
         empty = not plain or any(engine.row(n)["n"] for n in empty_ids(table, log_format, name, sources))
-        tables[name] = draw_columns(table, log_format, name, sources, empty)
+        tables[name] = draw_columns(engine, table, log_format, name, sources, empty)
     pause = settings.session_minutes
     if log_format.name == "flat":
         return read_flat(engine, tables["impressions"], actions, pause, plain)

@@ -41,15 +41,24 @@ def log_files(path: Path, key: str = "") -> list[Path]:
         if kind_of(path) is None:
             raise LogError(f"{path} is of no known format; a log is {known}")
         return [path]
+    found = [file for file in _files_below(path) if kind_of(file)]
+    if not found:
+        raise LogError(f"the folder {path} holds no log; its files are {known}")
+    return found
+
+
+def skipped_files(path: Path) -> list[str]:
+    """The files below a log's folder that are of no known format, by name; none where the log is a file."""
+    return [file.relative_to(path).as_posix() for file in _files_below(path) if not kind_of(file)]
+
+
+def _files_below(path: Path) -> list[Path]:
+    """The files of a folder at any depth, by name, without those whose names say that they are not meant."""
     found = [
         file
         for file in path.rglob("*")
-        if file.is_file()
-        and kind_of(file)
-        and not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
+        if file.is_file() and not any(part.startswith((".", "_")) for part in file.relative_to(path).parts)
     ]
-    if not found:
-        raise LogError(f"the folder {path} holds no log; its files are {known}")
     return sorted(found, key=lambda file: file.relative_to(path).as_posix())
 
 
@@ -153,7 +162,7 @@ class TextReader:
         """The rows of a file as tables of the shape `columns`, each with the columns that it has itself.
 
         Raises:
-            LogError: The file cannot be opened, or reading it breaks off.
+            LogError: The file cannot be opened, reading it breaks off, or its header names a column twice.
         """
         try:
             yield from (
@@ -170,7 +179,7 @@ class TextReader:
             yield self._fitted(*self._json.read(block, reject))
 
     def _read_csv(self, path: Path, reject: Reject) -> Iterator[tuple[Any, dict[str, Shape]]]:
-        reader = DelimitedReader(tabs=kind_of(path) == "tsv")
+        reader = DelimitedReader(path, tabs=kind_of(path) == "tsv")
         for block in read_blocks(path, reject):
             table = reader.read(block, reject)
             if table is not None:

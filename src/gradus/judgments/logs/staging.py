@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gradus.judgments.logs.parts import PartsWriter
-from gradus.judgments.logs.reading import TextReader, kind_of, log_files, no_rows, read_footer
+from gradus.judgments.logs.reading import TextReader, kind_of, log_files, no_rows, read_footer, skipped_files
 from gradus.judgments.logs.rejects import collect_rejects
 from gradus.judgments.logs.shape import Shape, merge, paths, seen
 from gradus.progress import Progress, silent
@@ -79,12 +79,14 @@ class Staged:
             its type in the first.
         files: What was found in each file of the log, in order.
         rejects: Parquet file with the rejected rows: file, line, reason, text.
+        skipped: Names of the files in the log's folder that are of no known format.
     """
 
     paths: tuple[Path, ...]
     schema: Any
     files: tuple[StagedFile, ...]
     rejects: Path
+    skipped: tuple[str, ...] = ()
 
     @property
     def read(self) -> int:
@@ -118,7 +120,8 @@ def stage(path: Path, folder: Path, progress: Progress = silent, key: str = "") 
 
     Args:
         path: A file or a folder of files, at any depth: CSV, TSV or JSON lines (.jsonl, .ndjson, .json), each
-            also .gz, and Parquet. Files and folders whose names begin with a dot or an underscore are left out.
+            also .gz, and Parquet. Files and folders whose names begin with a dot or an underscore are left out,
+            and so are files of other formats (`Staged.skipped`).
         folder: Where Parquet made from text files goes, and `rejects.parquet`.
         progress: Called with the files done, and the rows read.
         key: The setting that names the log, for messages.
@@ -159,7 +162,13 @@ def stage(path: Path, folder: Path, progress: Progress = silent, key: str = "") 
         replace(file, columns=(*file.columns, *paths(seen(shape, text.columns))))
         for file, shape in zip(done, shapes, strict=True)
     ]
-    staged = Staged((*in_place, *parts), _schema(in_place, parts), tuple(done), rejects_path)
+    staged = Staged(
+        (*in_place, *parts),
+        _schema(in_place, parts),
+        tuple(done),
+        rejects_path,
+        tuple(skipped_files(path)),
+    )
     if not staged.staged:
         first = pq.read_table(rejects_path).slice(0, 1).to_pylist()
         raise no_rows(path, staged.rejected, *((r["file"], r["line"], r["text"].encode()) for r in first))

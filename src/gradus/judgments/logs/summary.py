@@ -1,6 +1,6 @@
 """What became of the rows of a log."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -64,3 +64,18 @@ class LogSummary:
     def window(self) -> tuple[datetime, datetime] | None:
         """Times of the first and the last usable impression; `None` for a log without times."""
         return None if self.start is None or self.end is None else (self.start, self.end)
+
+    def in_words(self, where: str = "") -> Iterator[str]:
+        """Lines of how many rows were used, and what became of the others.
+
+        Args:
+            where: Where the rejected ones are, to be said behind them.
+        """
+        filtered, rejected = sum(self.filtered.values()), sum(self.rejected.values())
+        yield (
+            f"{self.read:,} rows read = {self.used:,} used + {filtered:,} filtered + {rejected:,} rejected"
+        )
+        for fate, counts, more in (("filtered", self.filtered, ""), ("rejected", self.rejected, where)):
+            if counts:
+                ordered = sorted(counts.items(), key=lambda item: -item[1])
+                yield f"{fate}: {', '.join(f'{reason} ({rows:,})' for reason, rows in ordered)}{more}"

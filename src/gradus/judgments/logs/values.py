@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from gradus.judgments.logs.engine import Table, ibis
+from gradus.judgments.logs.engine import Engine, Table, ibis
 from gradus.judgments.logs.formats import Kind, LogFormat, Source
 
 Value = Any
@@ -23,11 +23,17 @@ _TYPES: Mapping[str, str] = {
 
 
 def draw_columns(
-    table: Table, log_format: LogFormat, name: str, sources: Mapping[str, Source], empty_ids: bool = True
+    engine: Engine,
+    table: Table,
+    log_format: LogFormat,
+    name: str,
+    sources: Mapping[str, Source],
+    empty_ids: bool = True,
 ) -> Table:
     """A table of the format, from the files' own columns.
 
     Args:
+        engine: What runs the expressions.
         table: The rows of the files.
         log_format: The format.
         name: Which of its tables.
@@ -44,7 +50,9 @@ def draw_columns(
     for source in unfolded.values():
         items = _below(table[source.column], source.fields)
         table = table.mutate(**{_items(source): items}).unnest(_items(source), keep_empty=True)
-    columns = {column: _drawn(table, source, kinds.get(column, "flag")) for column, source in sources.items()}
+    columns = {
+        column: _drawn(engine, table, source, kinds.get(column, "flag")) for column, source in sources.items()
+    }
     if empty_ids:
         # Taken for an id, it would make one session of all rows without a session.
         columns |= {column: columns[column].nullif("") for column in columns if kinds.get(column) == "id"}
@@ -84,22 +92,19 @@ def _items(source: Source) -> str:
     return f"items of {source.column}"
 
 
-def _drawn(table: Table, source: Source, kind: Kind) -> Value:
+def _drawn(engine: Engine, table: Table, source: Source, kind: Kind) -> Value:
     if pa.types.is_null(source.type):
         # A column without any value has no type; DuckDB cannot read one within a struct.
         return ibis.null(_TYPES.get(kind, "string"))
-    return _as_kind(_value(table, source), kind)
+    return _as_kind(_value(engine, table, source), kind)
 
 
-def _value(table: Table, source: Source) -> Value:
+def _value(engine: Engine, table: Table, source: Source) -> Value:
     if source.each:
         return _below(table[_items(source)], source.inner)
     column = table[source.column]
     if source.json:
-        value = column.try_cast("json")
-        for field in source.fields:
-            value = value[field]
-        return value.unwrap_as("string")
+        return engine.json_text(column, source.fields)
     value = _below(column, source.fields)
     if not source.key:
         return value
@@ -123,7 +128,7 @@ def _any_text(value: Value) -> Value:
 
 def _as_kind(value: Value, kind: Kind) -> Value:
     if kind == "list":
-        return _as_list(value) if value.type().is_string() else value.cast("array<string>")
+        return value.cast("array<string>") if value.type().is_array() else _as_list(value.cast("string"))
     if kind == "time":
         return _as_time(value)
     if kind == "number":
@@ -145,7 +150,8 @@ def _as_list(text: Value) -> Value:
         (text.contains(","), text.replace(",", "|")),
         else_=text.re_replace(r"\s+", "|"),
     )
-    return joined.re_replace(r"\s*\|\s*", "|").nullif("").split("|")
+    # Spark splits at a regular expression, of which this is one that stands for itself.
+    return joined.re_replace(r"\s*\|\s*", "\x1f").nullif("").split("\x1f")
 
 
 def _as_flag(value: Value) -> Value:
@@ -186,11 +192,12 @@ def _iso_time(text: Value) -> Value:
     Engines differ in what they do with an offset, so it is taken off.
     """
     text = text.replace("/", "-")
-    bare = text.strip().re_replace(r"(Z|[+-]\d\d:?\d\d)$", "")
+    bare = text.strip().re_replace(r"(Z|[+-]\d\d(:?\d\d)?)$", "")
     # A date alone ends in what looks like an offset.
     timed = text.contains(":")
-    offset = text.strip().re_extract(r"([+-]\d\d:?\d\d)$", 1).replace(":", "")
-    hours, minutes = offset.substr(1, 2).try_cast("int64"), offset.substr(3, 2).try_cast("int64")
+    offset = text.strip().re_extract(r"([+-]\d\d(:?\d\d)?)$", 1).replace(":", "")
+    hours = offset.substr(1, 2).try_cast("int64")
+    minutes = offset.substr(3, 2).try_cast("int64").fill_null(0)
     sign = ibis.ifelse(offset.startswith("-"), -1, 1)
     ahead = ibis.ifelse(timed, sign * (hours * 60 + minutes), 0).fill_null(0)
     return ibis.ifelse(timed, bare, text).try_cast("timestamp") - ahead.as_interval("m")
