@@ -159,6 +159,30 @@ def as_judgments(
     return judgments, kept
 
 
+def unknown_of(fused: Fused, documents: Table, queries: Table | None) -> list[str]:
+    """A sentence each on the documents and the queries of scored pairs that the tables do not have.
+
+    Args:
+        fused: The scores.
+        documents: The catalogue.
+        queries: The queries by the ids that the evidence uses; `None` where any text is one.
+    """
+    sentences = []
+    for kind, names, rows, table in (
+        ("document", fused.documents, fused.document, documents),
+        ("query", fused.queries, fused.query, queries),
+    ):
+        missing = np.zeros(len(names), bool) if table is None else _rows(names, table) < 0
+        pairs = int(missing[rows].sum())
+        if table is not None and pairs:
+            sentences.append(
+                f"{pairs:,} pairs left out: their {kind} is not known here ({int(missing.sum()):,} of them, such as "
+                f"{names[int(np.argmax(missing))]!r}, where ids are such as {table.ids[0]!r}); if they should be, "
+                f"check {_ID_KEYS[kind]}"
+            )
+    return sentences
+
+
 _ID_KEYS = {"document": "catalog.id", "query": "query.id"}
 
 

@@ -29,7 +29,7 @@ from gradus.judgments.hierarchy import judge_hierarchy, read_document_paths, rea
 from gradus.judgments.logs.cells import Cells
 from gradus.judgments.logs.summary import LogSummary
 from gradus.judgments.scores import Z
-from gradus.judgments.scores_file import read_gold, write_fused
+from gradus.judgments.scores_file import read_gold, unknown_of, write_fused
 from gradus.judgments.simulation.truth import query_names
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
@@ -144,7 +144,7 @@ def judge(
         window = None if log is None else log.summary.window
         kept = write_fused(results / FILES["judgments"], fused, settings, documents, queries, window)
         progress("fusing", 1, 1, "")
-        unknown = _unknown(fused, documents, queries)
+        unknown = unknown_of(fused, documents, queries)
         fused = fused.take(kept)
         moved = (
             None
@@ -163,26 +163,6 @@ def judge(
             write_disagreements(results / FILES["disagreements"], grades.consensus)
     files = {name: out / file for name, file in FILES.items() if (out / file).exists()}
     return Judged(fused, found, unknown, files, log, grades)
-
-
-def _unknown(fused: Fused, documents: Table, queries: Table | None) -> list[str]:
-    """A sentence each on the documents and the queries of the evidence that the tables do not have."""
-    sentences = []
-    for kind, names, rows, table, key in (
-        ("document", fused.documents, fused.document, documents, "catalog.id"),
-        ("query", fused.queries, fused.query, queries, "query.id"),
-    ):
-        if table is None:
-            continue
-        missing = np.array([name not in table.row_of for name in names], bool)
-        pairs = int(missing[rows].sum())
-        if pairs:
-            first = names[int(np.argmax(missing))]
-            sentences.append(
-                f"{pairs:,} pairs left out: their {kind} is not known here ({int(missing.sum()):,} of them, such as "
-                f"{first!r}, where ids are such as {table.ids[0]!r}); if they should be, check {key}"
-            )
-    return sentences
 
 
 def _fuse(

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gradus.errors import LogError, SettingsError
+from gradus.errors import LogError
+from gradus.judgments.clicks.estimators import needed_propensities
 from gradus.judgments.clicks.score import score_clicks
 from gradus.judgments.judgments import Judgments
 from gradus.judgments.logs.cells import Cells
@@ -135,8 +136,8 @@ def study_noise(
         GradusError: An input cannot be used; the type and the message say which and why. An estimator that
             refuses a log is no error but a finding.
     """
-    if "ips" in estimators and not settings.clicks.propensities:
-        raise SettingsError("the estimator ips needs clicks.propensities, a file of position and propensity")
+    if "ips" in estimators:  # before anything is trained
+        needed_propensities(Path(settings.clicks.propensities) if settings.clicks.propensities else None)
     data = load_data(settings)
     known = seen_by_training(data)
     truth = truth_of(known)

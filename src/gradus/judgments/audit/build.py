@@ -18,7 +18,7 @@ from gradus.judgments.audit.coverage import (
 )
 from gradus.judgments.audit.shown import LISTED, Moved, ShownPair, find_moved, find_shown, find_uncertain
 from gradus.judgments.business import Shift
-from gradus.judgments.clicks.score import ClickScores
+from gradus.judgments.clicks.score import GIVEN, ClickScores
 from gradus.judgments.fusion import Conflict, Fused
 from gradus.judgments.grades.agreement import Alpha, PairAgreement
 from gradus.judgments.grades.consensus import Consensus, Disagreement, Rater
@@ -30,10 +30,8 @@ if TYPE_CHECKING:  # Health checks need the engine, which an audit does not.
 
 Row = TypeVar("Row", ShownPair, Conflict, Disagreement)
 
-_GIVEN = {"ips", "logged"}
-"""Click models that take examination from an experiment."""
-_MEASURED = {"all-pairs", "browsing", "pbm", *_GIVEN}
-"""Those that take it from that or from the log itself, where these support it."""
+_MEASURED = {"all-pairs", "browsing", "pbm", *GIVEN}
+"""Click models that take examination from an experiment or from the log itself, where these support it."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ class Audit:
             return ", with position bias still in it"
         if supported and estimator in _MEASURED:
             return ", with position bias taken out"
-        if estimator in _GIVEN:
+        if estimator in GIVEN:
             return ", with position bias taken out at the positions that the propensities tell"
         unchecked = "" if supported else ", which this log cannot check"
         return f", with position bias taken out as the model {estimator} assumes{unchecked}"

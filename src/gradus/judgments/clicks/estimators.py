@@ -11,7 +11,7 @@ from gradus.judgments.clicks.coec import fit_coec
 from gradus.judgments.clicks.ctr import fit_ctr
 from gradus.judgments.clicks.dbn import fit_dbn, fit_sdbn
 from gradus.judgments.clicks.fit import Fit
-from gradus.judgments.clicks.identify import COVERED, Identifiability, told_by, told_in_words
+from gradus.judgments.clicks.identify import COVERED, Identifiability, told_in_words, told_of
 from gradus.judgments.clicks.ips import fit_ips, read_propensities
 from gradus.judgments.clicks.logged import fit_logged
 from gradus.judgments.clicks.pbm import fit_pbm
@@ -29,6 +29,19 @@ ESTIMATORS: dict[str, Callable[[Cells], Fit]] = {
     "logged": fit_logged,
 }
 """Those that need nothing but the cells; `ips` needs propensities."""
+
+
+def needed_propensities(propensities: Path | None) -> Path:
+    """The propensities that `ips` cannot do without.
+
+    Raises:
+        SettingsError: There are none.
+    """
+    if propensities is None:
+        raise SettingsError(
+            "clicks.estimator = ips needs clicks.propensities, a file of position and propensity"
+        )
+    return propensities
 
 
 def fit(
@@ -49,18 +62,14 @@ def fit(
         SettingsError: `ips` without propensities.
     """
     if estimator == "ips":
-        if propensities is None:
-            raise SettingsError(
-                "clicks.estimator = ips needs clicks.propensities, a file of position and propensity"
-            )
-        return fit_ips(cells, read_propensities(propensities))
+        return fit_ips(cells, read_propensities(needed_propensities(propensities)))
     if estimator != "auto":
         return ESTIMATORS[estimator](cells)
     if not identifiability.supported:
         reason = identifiability.reason()
         if cells.logged.any():
             logged = fit_logged(cells)
-            told, share = told_by(logged.deviation, logged.trials.per_level(logged.trials.shown))
+            told, share = told_of(logged)
             if share >= COVERED:
                 return logged
             reason += f"; by the propensities that it carries, {told_in_words(told, share)}"

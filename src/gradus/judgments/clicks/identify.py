@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus.judgments.clicks.by_position import position_trials
-from gradus.judgments.clicks.fit import Curve
+from gradus.judgments.clicks.fit import Curve, Fit
 from gradus.judgments.clicks.harvest import harvest
 from gradus.judgments.logs.cells import Cells
 
@@ -108,6 +108,11 @@ def told_by(deviation: Floats, shown: Floats) -> tuple[NDArray[np.bool_], float]
     """
     told = (deviation <= TOLERANCE) & (shown > 0)
     return told, float(shown[told].sum() / shown.sum())
+
+
+def told_of(fit: Fit) -> tuple[NDArray[np.bool_], float]:
+    """The same of a model whose levels are positions."""
+    return told_by(fit.deviation, fit.trials.per_level(fit.trials.shown))
 
 
 def told_in_words(told: NDArray[np.bool_], share: float) -> str:

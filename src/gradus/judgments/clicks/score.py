@@ -9,14 +9,14 @@ from numpy.typing import NDArray
 from gradus.judgments.clicks.curve import resampled
 from gradus.judgments.clicks.estimators import fit
 from gradus.judgments.clicks.fit import Curve, Fit
-from gradus.judgments.clicks.identify import COVERED, Identifiability, identify, told_by, told_in_words
+from gradus.judgments.clicks.identify import COVERED, Identifiability, identify, told_in_words, told_of
 from gradus.judgments.clicks.posterior import attractiveness, widen
 from gradus.judgments.clicks.utility import utility_of
 from gradus.judgments.logs.cells import Cells
 from gradus.judgments.scores import Scores, Z
 from gradus.settings import ClicksSettings
 
-_GIVEN = {"ips": "clicks.propensities", "logged": "the propensities that the log carries"}
+GIVEN = {"ips": "clicks.propensities", "logged": "the propensities that the log carries"}
 """Models that take examination from elsewhere than the order of the log, and from where."""
 
 
@@ -41,19 +41,16 @@ class ClickScores:
     @property
     def supported(self) -> bool:
         """Whether what the model rests on tells examination at enough positions."""
-        return self._given[1] >= COVERED if self.fit.estimator in _GIVEN else self.identifiability.supported
+        return (
+            told_of(self.fit)[1] >= COVERED if self.fit.estimator in GIVEN else self.identifiability.supported
+        )
 
     @property
     def reason(self) -> str:
         """In a sentence, what examination by position is known from, and how far that goes."""
-        if self.fit.estimator not in _GIVEN:
+        if self.fit.estimator not in GIVEN:
             return self.identifiability.reason()
-        return f"by {_GIVEN[self.fit.estimator]}, {told_in_words(*self._given)}"
-
-    @property
-    def _given(self) -> tuple[NDArray[np.bool_], float]:
-        trials = self.fit.trials
-        return told_by(self.fit.deviation, trials.per_level(trials.shown))
+        return f"by {GIVEN[self.fit.estimator]}, {told_in_words(*told_of(self.fit))}"
 
 
 def score_clicks(

@@ -38,25 +38,24 @@ def collect_cells(
         windows, row = np.unique(rows["window"], return_inverse=True)
         window = row.astype(np.int16)
 
-    def counts(name: str, unit: float = 1.0) -> NDArray[np.float64]:
-        unit *= AGE_UNIT if grouping.half_life else 1
-        if unit != 1:
-            rows[name] /= unit
-        return rows[name]
-
+    if grouping.half_life:
+        for name in rows.keys() - grouping.keys:
+            rows[name] /= AGE_UNIT
+    if grouping.logged:
+        rows["propensity"] /= PROPENSITY_UNIT
     none = np.broadcast_to(0.0, n)  # all zeros, in no memory
     actions = grouping.actions
-    clicks = counts("clicks")
+    clicks = rows["clicks"]
     if grouping.simple:
         utility = utility_square = clicks
         taken = {actions.names[0]: clicks}
     else:
         utility, utility_square = np.zeros(n), np.zeros(n)
         for number, (level, _) in enumerate(actions.levels):
-            reached = counts(f"level_{number}")
+            reached = rows[f"level_{number}"]
             utility += level * reached
             utility_square += level**2 * reached
-        taken = {name: counts(column) for name, column in actions.columns.items()}
+        taken = {name: rows[column] for name, column in actions.columns.items()}
     return Cells(
         queries=[queries[row] for row in used],
         documents=engine.rows(documents.order_by("row").select("document"))["document"].to_pylist(),
@@ -66,14 +65,14 @@ def collect_cells(
         position=rows["position"],
         previous=rows["previous"],
         window=window,
-        impressions=counts("impressions"),
+        impressions=rows["impressions"],
         clicks=clicks,
-        above_last=counts("above_last"),
-        last=counts("last"),
+        above_last=rows["above_last"],
+        last=rows["last"],
         utility=utility,
         utility_square=utility_square,
-        propensity=counts("propensity", PROPENSITY_UNIT) if grouping.logged else none,
-        logged=counts("logged") if grouping.logged else none,
+        propensity=rows["propensity"] if grouping.logged else none,
+        logged=rows["logged"] if grouping.logged else none,
         actions=taken,
     )
 

@@ -1,6 +1,6 @@
 """The health of a log: what it can support, before anything is computed from it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -14,7 +14,8 @@ from gradus.settings.evidence import LogSettings
 
 Severity = Literal["error", "warning", "note"]
 
-_DRIFTS = 5
+_NAMED = 5
+"""How many files or columns a finding names."""
 
 
 @dataclass(frozen=True)
@@ -154,26 +155,29 @@ def _staging(staged: Mapping[str, Staged]) -> Iterator[Finding]:
                 {"rows": lost, "read": log.read},
             )
         if log.skipped:
-            more = f", and {len(log.skipped) - _DRIFTS} more" if len(log.skipped) > _DRIFTS else ""
             yield Finding(
                 "skipped files",
                 "warning",
-                f"files of the log's {name} are of no known format and were not read: "
-                f"{', '.join(log.skipped[:_DRIFTS])}{more}",
+                f"files of the log's {name} are of no known format and were not read: {_some(log.skipped, ', ')}",
                 "unpack them or give them a name that says what they are; if they are no log, take them out of the folder",
                 {"files": len(log.skipped)},
             )
         drift = log.drift()
         if drift:
-            more = f", and {len(drift) - _DRIFTS} more" if len(drift) > _DRIFTS else ""
             yield Finding(
                 "schema drift",
                 "warning",
-                f"the files of the log's {name} differ in columns: {'; '.join(map(str, drift[:_DRIFTS]))}{more}",
+                f"the files of the log's {name} differ in columns: {_some(drift, '; ')}",
                 "if a column was renamed on the way, rename it in the older files; a column that a file lacks "
                 "is empty in its rows",
                 {"columns": len(drift)},
             )
+
+
+def _some(items: Sequence[object], separator: str) -> str:
+    """The first few, and how many more there are."""
+    more = f", and {len(items) - _NAMED} more" if len(items) > _NAMED else ""
+    return separator.join(map(str, items[:_NAMED])) + more
 
 
 def _ignored(impressions: Impressions) -> Iterator[Finding]:
