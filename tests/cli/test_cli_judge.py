@@ -184,13 +184,13 @@ def test_the_audit_says_what_business_scores_did(shop: Path) -> None:
     plain = judged()
     assert plain["business"] is None
     before = pq.read_table("judged/judgments.parquet")["score"].to_numpy()
-    rows = "\n".join(f"d{row},{row},7" for row in range(24))
+    rows = "\n".join(f"d{row},{row},7" for row in range(22))  # nothing is known of the last two
     Path("business.csv").write_text(f"doc_id,margin,stock\n{rows}\n")
     with Path("gradus.toml").open("a") as file:
         file.write('[business]\npath = "business.csv"\ncolumns = { margin = 3, stock = 1 }\ncap = 0.1\n')
     found = judged()["business"]
     moved = np.abs(pq.read_table("judged/judgments.parquet")["score"].to_numpy() - before)
-    assert found["moved"] == (moved > 0).sum() > 0
+    assert len(moved) > found["moved"] == (moved > 0).sum() > 0
     assert found["mean"] == pytest.approx(moved[moved > 0].mean())
     assert found["most"] == pytest.approx(moved.max())
     assert found["most"] <= found["cap"] == 0.1

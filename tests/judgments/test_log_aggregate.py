@@ -88,6 +88,10 @@ def test_equals_a_loop_over_rows(folder: Path, seed: int, n: int, settings: LogS
         result = aggregate_tables(engine, folder, settings, impressions=table)
     found = cells_by_key(result, settings)
     assert found.keys() == expected.keys()
+    cells = result.cells
+    keys = list(zip(cells.query, cells.document, cells.position, cells.previous, cells.window, strict=True))
+    assert keys == sorted(keys)
+    assert (cells.queries, cells.documents) == (sorted(cells.queries), sorted(cells.documents))
     for key, cell in found.items():
         for name, value in cell.items():
             # Ages are counted in 2^-16 and propensities in 2^-20.
