@@ -1,7 +1,7 @@
 """Click models against a known truth: python benchmarks/estimators.py [--impressions 100000 …]
 
-Logs of simulated people (position-based, cascade, dynamic Bayesian network) who search 5,000 queries with 20
-documents each: in changing orders with swaps, in one order with a tenth of the pages shuffled at random and their
+Logs of simulated people (position-based, cascade, dynamic Bayesian network) who search 5,000 queries (`--queries`) with
+20 documents each: in changing orders with swaps, in one order with a tenth of the pages shuffled at random and their
 propensities logged, and in one order throughout. Every estimator scores every pair; its scores are held against the truth
 by bands of impressions: mean within-query Spearman correlation (queries with at least three pairs in the band), root
 mean squared error, and the share of pairs whose 90 % interval holds the truth. `ips` is given what `logged` finds in
@@ -80,9 +80,9 @@ def measure(cells: Cells, truth: Truth, estimator: str, prior: str, given: Float
     return Result(tuple(spearman), tuple(error), tuple(held), seconds, megabytes)
 
 
-def log(people: str, policy: Policy, impressions: int, seed: int) -> tuple[Cells, Truth]:
+def log(people: str, policy: Policy, impressions: int, queries: int, seed: int) -> tuple[Cells, Truth]:
     """A log, and the truth that it was made from."""
-    truth = random_truth(5000, 20, seed)
+    truth = random_truth(queries, 20, seed)
     return simulate_cells(
         Simulation(truth, PEOPLE[people], policy, impressions=impressions, seed=seed)
     ), truth
@@ -109,6 +109,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--impressions", type=int, nargs="+", default=[30_000, 300_000, 3_000_000])
+    parser.add_argument("--queries", type=int, default=5000)
     parser.add_argument("--people", nargs="+", choices=PEOPLE, default=list(PEOPLE))
     parser.add_argument("--prior", choices=PRIORS, default="exposure")
     parser.add_argument(
@@ -118,7 +119,7 @@ def main() -> None:
     for policy, how in POLICIES.items():
         names = ["ips", *(name for name in ESTIMATORS if name != "logged" or how.randomised), "auto"]
         for people in args.people:
-            elsewhere, _ = log(people, EXPERIMENT, 1_000_000, args.seed - 1)
+            elsewhere, _ = log(people, EXPERIMENT, 1_000_000, args.queries, args.seed - 1)
             given = fit_logged(elsewhere).theta
             for impressions in args.impressions:
                 print(f"\n### {people}, {policy}, {impressions:,} impressions, prior {args.prior}\n")
@@ -126,7 +127,7 @@ def main() -> None:
                 print("|---|---|---|---|---|---|")
                 # A small log has few queries in the upper bands, so there are more of them.
                 seeds = range(args.seed, args.seed + (20 if impressions < 100_000 else 3))
-                logs = [log(people, how, impressions, seed) for seed in seeds]
+                logs = [log(people, how, impressions, args.queries, seed) for seed in seeds]
                 told = [identify(cells).supported for cells, _ in logs]
                 some = [one for one, supported in zip(logs, told, strict=True) if supported] or logs
                 results = {}

@@ -7,9 +7,11 @@ is trained on each of
     perfect   the truth
     clicked   every clicked pair of the log alike
     auto      the scores that `gradus judge` makes of the log
-    taught    the same, and what InfoNCE under LambdaMART, both trained on them, says of synthetic queries (`gradus distil`)
+    hinted    the same, with the lists of a teacher as `clicks.run`: LambdaMART over InfoNCE, both trained on `auto`
+    taught    the same, and what this teacher says of synthetic queries (`gradus distil`)
     known     the same, with a residual of known queries, as the standard pipelines of `gradus bench` have it
 
+(or on those of `--systems`, which may name click models as well: what that one makes of the log)
 and measured against the truth. All have the settings that `gradus init` proposes, and so has the teacher's InfoNCE, which in the
 standard pipelines has no exact terms and no prior. Printed are nDCG@10 on the four cells and their mean,
 all means over seeds, and the share of the gain of `perfect` over `clicked` that survives.
@@ -19,6 +21,7 @@ import argparse
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -26,39 +29,51 @@ from typing import Any
 from graded import SYSTEMS as GRADED
 from graded import WORK, folder_settings, grouped, keep, measured, path_of, read
 
+from gradus.workflow.distil import Choices
+
 METRIC = "nDCG@10"
-SYSTEMS = ("perfect", "clicked", "auto", "taught", "known")
-TEACHER = ("--reranker", "lambdamart", "--unjudged", "worthless", "--depth", "60", "--synthetic", "4000")
+ENDS = ("perfect", "clicked")
+SYSTEMS = (*ENDS, "auto", "hinted", "taught", "known")
+ASKED = ("hinted", "taught", "known")
+TEACHER = Choices(unjudged="worthless", learned_from="", synthetic=4000)
 
 
 def one(folder: Path, system: str, minutes: float, seed: int, impressions: int) -> dict[str, Any]:
     """Train and measure one system of a folder."""
+    from gradus.evaluation.runs import read_run
+    from gradus.judgments.clicks.estimators import ESTIMATORS
     from gradus.judgments.simulation.truth import truth_of
-    from gradus.judgments.table_format import write_judgments
     from gradus.workflow.data import load_data
+    from gradus.workflow.distil import distil
+    from gradus.workflow.distil_reranker import reranked
     from gradus.workflow.noise_study import CEILING, FLOOR, Habit, seen_by_training, study_judgments
 
     settings = folder_settings(folder)
     data = load_data(settings)
-    name = {"perfect": CEILING, "clicked": FLOOR}.get(system, "auto")
+    name = {"perfect": CEILING, "clicked": FLOOR}.get(system, system if system in ESTIMATORS else "auto")
     known = seen_by_training(data)
-    judgments, how = study_judgments(settings, known, truth_of(known), Habit(), name, impressions)
+    truth = truth_of(known)
+    judgments, how = study_judgments(settings, known, truth, Habit(), name, impressions)
     work = (WORK / "survival" / f"{folder.name}-{minutes:g}min-{impressions}").resolve()
     own = GRADED["one-vector" if system == "known" else "prior"]
     values: dict[str, object] = own | {"objective.weight": how.objective.weight}
-    if system in ("taught", "known"):
-        told = work / "distilled.parquet"
+    if system in ASKED:
+        first, told, lists = work / "info-nce", work / "distilled.parquet", work / "lists.parquet"
+        if not (first / "model").exists():
+            measured(folder, first, GRADED["info-nce"], minutes, seed, (METRIC,), judgments)
         if not told.exists():
-            log = work / "judgments.parquet"
-            if not (work / "info-nce" / "model").exists():
-                measured(folder, work / "info-nce", GRADED["info-nce"], minutes, seed, (METRIC,), judgments)
-            write_judgments(log, judgments, data.split.query_part, data.split.document_part)
-            command = [sys.executable, "-m", "gradus", "distil", "--out", str(told)]
-            teacher = [*TEACHER, "--first", str(work / "info-nce")]
-            files = ["--settings", str(settings.root / "gradus.toml"), "--judgments.path", str(log)]
-            subprocess.run([*command, *files, *teacher], check=True)
-        values["judgments.distilled"] = str(told)
+            # A log has no new documents and so cannot tell which they are: the data's own split must.
+            seen, pipeline = replace(data, judgments=judgments), reranked(settings, first)
+            distil(settings, told, pipeline, choices=TEACHER, data=seen, lists_out=lists)
+        judgments, _ = study_judgments(settings, known, truth, Habit(), name, impressions, read_run(lists))
+        if system != "hinted":
+            values["judgments.distilled"] = str(told)
     return measured(folder, work / system, values, minutes, seed, (METRIC,), judgments)
+
+
+def kept(system: str, impressions: int) -> str:
+    """The name that a result is kept by."""
+    return f"survival-{system}-{impressions}"
 
 
 def main() -> None:
@@ -71,22 +86,23 @@ def main() -> None:
     )
     parser.add_argument("--minutes", type=float, default=1.0)
     parser.add_argument("--impressions", type=int, default=1_000_000)
+    parser.add_argument("--systems", nargs="+", default=SYSTEMS, metavar="SYSTEM")
     parser.add_argument("--one", nargs=2, metavar=("SYSTEM", "SEED"), help=argparse.SUPPRESS)
     args = parser.parse_args()
-    kept = {system: f"survival-{system}-{args.impressions}" for system in SYSTEMS}
     if args.one:
         (folder,), system, seed = args.folders, args.one[0], int(args.one[1])
         result = one(folder, system, args.minutes, seed, args.impressions)
-        keep(folder, kept[system], args.minutes, seed, result)
+        keep(folder, kept(system, args.impressions), args.minutes, seed, result)
         return
+    systems = dict.fromkeys([*ENDS, *args.systems])
     groups = grouped(args.folders)
 
     def run(job: tuple[Path, int]) -> None:
-        for system in SYSTEMS:
+        for system in systems:
             run_one(*job, system)
 
     def run_one(folder: Path, seed: int, system: str) -> None:
-        if not path_of(folder, kept[system], args.minutes, seed).exists():
+        if not path_of(folder, kept(system, args.impressions), args.minutes, seed).exists():
             command = [sys.executable, str(Path(__file__).resolve()), str(folder), "--one", system, str(seed)]
             more = ["--minutes", str(args.minutes), "--impressions", str(args.impressions)]
             subprocess.run([*command, *more], check=True)
@@ -96,9 +112,9 @@ def main() -> None:
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(run, jobs))
     for group, members in groups.items():
-        found = {system: read(members, kept[system], args.minutes) for system in SYSTEMS}
+        found = {s: read(members, kept(s, args.impressions), args.minutes) for s in systems}
         cells = list(found["perfect"][0]["cells"])
-        means = {s: [mean(r["cells"][cell][METRIC] for r in found[s]) for cell in cells] for s in SYSTEMS}
+        means = {s: [mean(r["cells"][cell][METRIC] for r in found[s]) for cell in cells] for s in systems}
         for values in means.values():
             values.append(mean(values))
         columns = [f"{group}, {METRIC}", *cells, "mean"]

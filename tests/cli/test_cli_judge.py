@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
@@ -138,6 +139,33 @@ def test_a_log_whose_documents_sit_still_is_refused_with_advice(shop: Path) -> N
     assert "rows read =" in result.stderr
     assert not Path("judged/judgments.parquet").exists()
     assert judged("--clicks.estimator", "cascade")["coverage"]["pairs"] > 0
+
+
+def test_a_pipeline_is_asked_about_pairs_with_few_clicks(shop: Path) -> None:
+    ok("simulate", "clicks", "--layout", "flat", "--impressions", "3000", "--epochs", "5", "--swaps", "0.3")
+    listed = []
+    for q, query in enumerate(TITLES):
+        best = sorted(range(len(TITLES)), key=lambda d: (d != q, d // 4 != q // 4, d))
+        listed += [
+            {"query_id": query.upper(), "doc_id": f"d{d}", "rank": rank, "score": float(-rank)}
+            for rank, d in enumerate(best, 1)
+        ]
+    pq.write_table(pa.Table.from_pylist(listed), "own.parquet")
+    near = {}
+    for name, more in {"alone": (), "asked": ("--clicks.run", "own.parquet")}.items():
+        said = judged("--clicks.estimator", "pbm", *more)
+        rows = pq.read_table("judged/judgments.parquet").to_pylist()
+        true = [truth()[row["query"], row["doc_id"]] for row in rows]
+        near[name] = float(np.corrcoef([row["score"] for row in rows], true)[0, 1])
+        assert said["hinted"] == (1.0 if more else None)
+    assert near["asked"] > near["alone"] + 0.02
+    assert "clicks.run lists 100 % of the pairs" in ok(
+        "judge", "--clicks.estimator", "pbm", "--clicks.run", "own.parquet"
+    )
+    assert "Pairs of the log that the run of clicks.run lists" in Path("judged/audit.html").read_text()
+    result = run("judge", "--clicks.estimator", "pbm", "--clicks.run", "none.parquet")
+    assert result.exit_code == 2
+    assert "none.parquet: no such run file" in result.stderr
 
 
 def test_a_refusal_says_what_the_checks_found(shop: Path) -> None:

@@ -2,12 +2,15 @@
 
 import numpy as np
 import pytest
-from click_logs import cells_of, drawn
+from click_logs import MOVING, cells_of, drawn
 
+from gradus.judgments.clicks import posterior
 from gradus.judgments.clicks.all_pairs import fit_all_pairs
 from gradus.judgments.clicks.browsing import fit_browsing
 from gradus.judgments.clicks.by_position import position_trials
 from gradus.judgments.clicks.posterior import attractiveness
+from gradus.judgments.simulation.simulate import Simulation, simulate_cells
+from gradus.judgments.simulation.truth import random_truth
 from gradus.judgments.simulation.users import DBN, PBM, Cascade
 
 GRID = np.linspace(1e-6, 1 - 1e-6, 200_001)
@@ -99,6 +102,33 @@ def test_a_prior_that_knows_the_exposure_keeps_the_order_of_the_tail():
         error[prior, "order"] = np.corrcoef(found.mean[tail], true[tail])[0, 1]
     assert error["exposure"] < error["global"] < error["none"]
     assert error["exposure", "order"] > error["global", "order"] > error["none", "order"]
+
+
+def test_a_log_of_a_few_hundred_pairs_knows_their_exposure_too():
+    truth = random_truth(20, 20, 0)
+    cells = simulate_cells(Simulation(truth, users=PBM(), policy=MOVING, impressions=4000, seed=0))
+    model = fit_browsing(cells)
+    true = truth.attraction_of(model.trials.query, model.trials.document)
+    assert len(model.trials) < 400
+    near = {
+        prior: np.corrcoef(attractiveness(model.trials, model.theta, prior=prior).mean, true)[0, 1]
+        for prior in ("exposure", "global")
+    }
+    assert near["exposure"] > near["global"] + 0.2
+
+
+def test_the_widest_prior_narrows_bit_by_bit_as_pairs_join():
+    # Every pair says 3 in 10, so the more there are, the more they speak against a wide prior.
+    one = posterior._GRID**15 * (1 - posterior._GRID) ** 35
+    spreads = []
+    for pairs in range(50, 2000, 50):
+        _, (widest,) = posterior._starts([np.repeat(one[None] / one.max(), pairs, axis=0)], np.array([0.3]))
+        mean = widest @ posterior._GRID
+        spreads.append(np.sqrt(widest @ (posterior._GRID - mean) ** 2))
+    steps = np.array(spreads[1:]) / spreads[:-1]
+    assert (steps <= 1).all()
+    assert spreads[-1] < 0.6 * spreads[0]
+    assert steps[5:].min() > 0.9  # at the first ones a pair more counts for much
 
 
 def test_the_same_seed_gives_the_same_numbers():

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from tiny_shop import COLOURS, KINDS, PARTS, answer, failure, make_shop, output, read, write
 
-from gradus.errors import JudgmentsError, SettingsError
-from gradus.evaluation.runs import Run, write_run
+from gradus.errors import EvaluationError, JudgmentsError, SettingsError
+from gradus.evaluation.runs import Run, read_run, write_run
 from gradus.judgments.split import CELLS
 from gradus.settings import Settings, read_settings
 from gradus.workflow import distil_reranker
@@ -304,6 +304,18 @@ def test_mistakes_on_the_command_line(tmp_path: Path) -> None:
     assert "choose one of unknown, worthless" in failure("distil", run, "--unjudged", "zero", *flags)
     assert "choose one of train, validation" in failure("distil", run, "--learned-from", "test", *flags)
     assert "no such run file" in failure("distil", str(shop / "no.parquet"), *flags)
+    told = ("--out", str(tmp_path / "told.parquet"))
+    assert "a run file ends in" in failure("distil", run, "--lists", "lists.csv", *told, *flags)
+    assert not (tmp_path / "told.parquet").exists()
+    with pytest.raises(EvaluationError, match="a run file ends in"):  # before the pipeline is asked anything
+        distil(
+            settings_of(shop),
+            tmp_path / "told.parquet",
+            lambda *_: pytest.fail("asked"),
+            lists_out=Path("l.csv"),
+        )
+    said = " ".join(output("distil", run, "--lists", str(tmp_path / "lists.trec"), *told, *flags).split())
+    assert said.endswith(f"gradus judge --clicks.run {tmp_path / 'lists.trec'}")
 
 
 class Trees:
@@ -339,9 +351,11 @@ def test_no_list_is_scored_by_trees_that_saw_its_judgments(
     monkeypatch.setattr(distil_reranker, "LambdaMart", Trees)
     Trees.fitted, Trees.scored = [], []
     settings = settings_of(shop)
-    choices = Choices(depth=12)
-    told = distil(settings, tmp_path / "told.parquet", reranked(settings, shop / "model"), choices=choices)
-    data = load_data(settings)
+    choices, data = Choices(depth=12), load_data(settings)
+    told = distil(
+        settings, tmp_path / "told.parquet", reranked(settings, shop / "model"), choices=choices, data=data,
+        lists_out=tmp_path / "lists.parquet",
+    )  # fmt: skip
     train = set(np.unique(data.training.query).tolist())
     novel = set(np.flatnonzero(data.split.query_part == "novel").tolist())
     allowed = set(np.flatnonzero(data.split.document_part == "train").tolist())
@@ -357,6 +371,32 @@ def test_no_list_is_scored_by_trees_that_saw_its_judgments(
         asked |= queries
     assert asked >= train
     assert told.pairs == len(rows_of(told.path)) > 20
+    # What judging may be told is what no list's own judgments had a part in, and nothing of the test cells.
+    lists = read_run(tmp_path / "lists.parquet")
+    assert {data.judgments.queries.row_of[name] for name in lists.query_ids} == train
+    names = np.array(data.documents.ids, object)
+    assert {name for found in lists.document_ids for name in found} <= set(names[list(allowed)])
+    assert all(len(found) == 12 for found in lists.document_ids)
+    everything = distil(
+        settings, tmp_path / "all.parquet", reranked(settings, shop / "model"),
+        choices=Choices(depth=24, held_out=True), data=data, lists_out=tmp_path / "everything.trec",
+    )  # fmt: skip
+    assert everything.pairs > told.pairs
+    asked = set(np.unique(data.judgments.query).tolist())
+    lists = read_run(tmp_path / "everything.trec")
+    assert {data.judgments.queries.row_of[name] for name in lists.query_ids} == asked > train
+
+
+def test_the_data_at_hand_say_what_may_be_taught(tmp_path: Path) -> None:
+    shop = shop_with_gaps(tmp_path / "shop")
+    data = load_data(settings_of(shop))
+    # As where judgments come from a log, which cannot say which documents are new: they have no labels there.
+    unlabelled = settings_of(shop, split__novel_documents=0.0, split__validation=0.0)
+    told = distil(unlabelled, tmp_path / "told.parquet", given(a_run()), data=data)
+    _, documents = parts_of(data)
+    assert {documents[row["doc_id"]] for row in rows_of(told.path)} == {"train"}
+    loose = distil(unlabelled, tmp_path / "loose.parquet", given(a_run()))
+    assert {documents[row["doc_id"]] for row in rows_of(loose.path)} > {"train"}
 
 
 def test_the_built_in_reranker_from_the_command_line(tmp_path: Path) -> None:
@@ -366,7 +406,9 @@ def test_the_built_in_reranker_from_the_command_line(tmp_path: Path) -> None:
     flags = ("--settings", str(shop / "gradus.toml"))
     output("train", "--out", str(shop / "model"), "--training.epochs", "3", "--encoder.pixels", "32", *flags)
     told = answer("distil", "--reranker", "lambdamart", "--first", str(shop / "model"), "--depth", "40",
-                  "--out", str(shop / "told.parquet"), "--learned-from", "train", *flags)  # fmt: skip
+                  "--out", str(shop / "told.parquet"), "--learned-from", "train",
+                  "--lists", str(shop / "lists.trec"), *flags)  # fmt: skip
+    assert len(read_run(shop / "lists.trec").query_ids) > 10
     assert told["error"] < 0.9 * told["error_without"]
     assert told["pairs"] == len(rows_of(shop / "told.parquet"))
     assert (

@@ -29,6 +29,14 @@ def distil(
     first: Annotated[
         Path | None, typer.Option(metavar="MODEL", help="The model whose lists the re-ranker reads.")
     ] = None,
+    lists: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Also gets the pipeline's lists for judged training queries, as a run: gradus judge --clicks.run FILE "
+            "asks it about pairs with few clicks.",
+        ),
+    ] = None,
     queries: Annotated[
         Path | None,
         typer.Option(
@@ -89,11 +97,13 @@ def distil(
     choices = checked(unjudged, learned_from, depth=depth, held_out=held_out, synthetic=synthetic)
     pipeline = _pipeline(settings, run, reranker, first)
     with shown_progress() as progress:
-        distilled = start(settings, out, pipeline, choices=choices, queries=queries, progress=progress)
+        distilled = start(
+            settings, out, pipeline, choices=choices, queries=queries, lists_out=lists, progress=progress
+        )
     if as_json:
         print_json(distilled.as_dict())
     else:
-        _print(distilled, settings.root)
+        _print(distilled, lists, settings.root)
 
 
 def _pipeline(settings: Settings, run: Path | None, reranker: str, first: Path | None) -> "Pipeline":
@@ -116,10 +126,13 @@ def _pipeline(settings: Settings, run: Path | None, reranker: str, first: Path |
     return reranked(settings, first)
 
 
-def _print(distilled: "Distilled", root: Path) -> None:
+def _print(distilled: "Distilled", lists: Path | None, root: Path) -> None:
     curve = distilled.curve
-    # Settings speak of paths as seen from their own folder.
-    path = distilled.path if root == Path() else distilled.path.resolve()
+
+    def seen(path: Path) -> Path:
+        """Settings speak of paths as seen from their own folder."""
+        return path if root == Path() else path.resolve()
+
     if distilled.left_out:
         print_text(
             f"{distilled.left_out:,} queries left out: they ask what another one asks, or are held out"
@@ -129,5 +142,8 @@ def _print(distilled: "Distilled", root: Path) -> None:
         f"{distilled.unjudged_queries:,} of them without a judgment; intervals {distilled.width:.2f} wide",
         f"Learned from {curve.pairs:,} judged pairs of {curve.queries:,} queries, scores {curve.reading}: off by "
         f"{curve.error:.3f} on other queries, where the mean is off by {curve.spread:.3f}",
-        f"Next: gradus train --judgments.distilled {path}, and compare with a model that was trained without",
+        f"Next: gradus train --judgments.distilled {seen(distilled.path)}, and compare with a model that was trained "
+        "without",
     )
+    if lists is not None:
+        print_text(f"and where judgments come from a log: gradus judge --clicks.run {seen(lists)}")

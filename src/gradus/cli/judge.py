@@ -55,6 +55,7 @@ def judge(
 
 
 def _print(judged: "Judged", root: Path) -> None:
+    from gradus.judgments.audit import percent
     from gradus.workflow.judging import REJECTS
 
     fused = judged.fused
@@ -74,6 +75,9 @@ def _print(judged: "Judged", root: Path) -> None:
             judged.log.clicks.reason,
             *map(str, judged.log.findings),
         )
+        hinted = judged.audit.hinted
+        if hinted is not None:
+            print_text(f"The run of clicks.run lists {percent(hinted)} of the pairs that were shown")
     if judged.unknown:
         print_text(*judged.unknown)
     print_text(

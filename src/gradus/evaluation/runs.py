@@ -73,7 +73,7 @@ def read_run(path: Path) -> Run:
         EvaluationError: The file is missing, empty or malformed (the message gives the line or row), a
             document occurs twice for a query, or a score is NaN or infinite.
     """
-    read = _read_parquet if _is_parquet(path) else _read_trec
+    read = _read_parquet if is_parquet(path) else _read_trec
     if not path.is_file():
         raise EvaluationError(f"{path}: no such run file")
     return read(path)
@@ -86,12 +86,17 @@ def write_run(run: Run, path: Path) -> None:
         EvaluationError: The ending is unknown, or an id or the name holds whitespace, which the TREC
             format cannot express.
     """
-    write = _write_parquet if _is_parquet(path) else _write_trec
+    write = _write_parquet if is_parquet(path) else _write_trec
     with atomic_file(path) as aside:
         write(run, aside)
 
 
-def _is_parquet(path: Path) -> bool:
+def is_parquet(path: Path) -> bool:
+    """Whether a run file is Parquet, by its ending, and not TREC text.
+
+    Raises:
+        EvaluationError: It is neither.
+    """
     suffix = path.suffix.lower()
     if suffix != ".parquet" and suffix not in TREC_SUFFIXES:
         raise EvaluationError(f"{path}: a run file ends in .parquet or {', '.join(TREC_SUFFIXES)}")

@@ -54,6 +54,11 @@ class ClicksSettings(Section):
         "What pairs with little evidence are shrunk towards: pairs shown as often, all pairs, or nothing.",
         choices=("exposure", "global", "none"),
     )
+    run: str = setting(
+        "",
+        "Run file of a pipeline whose word counts for pairs with few clicks; for the queries that it lists it must not "
+        "know the clicks, as what gradus distil --lists writes does not.",
+    )
     bootstrap: int = setting(200, "Resamples of the position curve's interval.", minimum=20)
     seed: int = setting(0, "Seed of the resampling.", minimum=0)
 

@@ -118,7 +118,8 @@ class FirstStages:
         content = json.dumps([self.content(teacher.first), asdict(choices)])
 
         def write(path: Path) -> None:
-            distil(settings, path, reranked(settings, model), choices=choices, progress=self._progress)
+            pipeline = reranked(settings, model)
+            distil(settings, path, pipeline, choices=choices, data=self.data, progress=self._progress)
 
         return Lesson(content, write)
 

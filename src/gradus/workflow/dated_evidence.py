@@ -77,6 +77,7 @@ class DatedEvidence:
         if self.settings.log.half_life:
             cells = _discounted(cells, 0.5 ** ((end - 1 - self.day[here]) / self.settings.log.half_life))
         with _saying(f"what was known on {self.begins(window)} (a greater cadence.history knows more)"):
+            # Without `clicks.run`, whose pipeline may know what people did later.
             scores = score_clicks(cells, self.settings.clicks, self.settings.root).scores
         judgments = self._bound(scores)
         split = make_split(judgments, replace(self.settings.split, novel_queries=0.0, novel_documents=0.0))

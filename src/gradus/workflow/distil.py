@@ -6,6 +6,7 @@ documents; told are pairs of training queries, or of queries without any judgmen
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from gradus.catalog.read import open_queries
 from gradus.catalog.table import Table
 from gradus.errors import JudgmentsError, SettingsError
-from gradus.evaluation.runs import Run
+from gradus.evaluation.runs import Run, is_parquet, write_run
 from gradus.judgments.distil import Curve, enough, fit_curve
 from gradus.judgments.judgments import Judgments
 from gradus.judgments.table_format import read_asked, write_judgments
@@ -134,6 +135,8 @@ def distil(
     *,
     choices: Choices = Choices(),
     queries: Path | None = None,
+    data: Data | None = None,
+    lists_out: Path | None = None,
     progress: Progress = silent,
 ) -> Distilled:
     """Write what a pipeline knows as a judgments file for `judgments.distilled`.
@@ -144,18 +147,25 @@ def distil(
         pipeline: `given` or `gradus.workflow.distil_reranker.reranked`.
         choices: What is learned from and what is told.
         queries: A file of further queries, which nobody judged; those of `query.path` are there anyway.
+        data: What `load_data(settings)` would read, if it is there already; what was distilled before is not looked at.
+        lists_out: A run file that gets the pipeline's lists for judged queries, for `clicks.run`: those of training, or
+            with `held_out` all.
         progress: Told about each stage.
 
     Raises:
         GradusError: An input cannot be used; the type and the message say which and why.
     """
-    data = load_data(settings.with_values({"judgments.distilled": ""}))
+    if lists_out is not None:
+        is_parquet(lists_out)  # else an error would come when all is done
+    data = replace(data or load_data(settings.with_values({"judgments.distilled": ""})), distilled=None)
     asked = _asked(settings, data, queries, choices)
     part = parts_of(asked.queries, data.split)
     lists = pipeline(data, asked, choices, progress)
     progress("distilling", 0, 1, "")
     searched = np.full(len(data.documents), True) if choices.held_out else data.split.document_part == "train"
     lists = _cut(lists.take(searched[lists.document]), choices.depth)
+    if lists_out is not None:
+        write_run(_run(lists.take(_of_judged(lists, part, data, choices)), asked, data), lists_out)
     judged = _judged(data, lists)
     target = judged
     if choices.unjudged == "worthless":
@@ -185,6 +195,25 @@ def distil(
     unjudged = int((~np.isin(named, data.judgments.query)).sum())
     width = float((told.high - told.low).mean())
     return Distilled(out, len(told), len(named), unjudged, len(asked.left_out), curve, width)
+
+
+def _of_judged(lists: Lists, part: NDArray[np.object_], data: Data, choices: Choices) -> NDArray[np.bool_]:
+    """(p,) which pairs are of queries that somebody judged, and may be told."""
+    judged = lists.query < len(data.judgments.queries)
+    return judged if choices.held_out else judged & (part[lists.query] == "train")
+
+
+def _run(lists: Lists, asked: Asked, data: Data) -> Run:
+    """Lists as a run."""
+    first = np.flatnonzero(np.diff(lists.query, prepend=-1))
+    of = [slice(*ends) for ends in pairwise([*first.tolist(), len(lists.query)])]
+    ids = np.array(data.documents.ids, object)[lists.document]
+    return Run(
+        SOURCE,
+        [asked.queries.ids[lists.query[row]] for row in first],
+        [ids[rows].tolist() for rows in of],
+        [lists.raw[rows].tolist() for rows in of],
+    )
 
 
 def given(run: Run) -> Pipeline:

@@ -15,6 +15,7 @@ import numpy as np
 from gradus.catalog.read import open_catalog, open_queries
 from gradus.catalog.table import Table
 from gradus.errors import JudgmentsError, LogError, SettingsError
+from gradus.evaluation.runs import Run, read_run
 from gradus.files import atomic_file, remove_leftovers
 from gradus.insight.audit import write_audit
 from gradus.judgments.audit import Audit, audit
@@ -33,6 +34,7 @@ from gradus.judgments.scores_file import read_gold, unknown_of, write_fused
 from gradus.judgments.simulation.truth import query_names
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
+from gradus.workflow.click_hints import hints_of
 from gradus.workflow.log_cells import QueryForm, ids_by_text, query_form, read_cells
 
 if TYPE_CHECKING:
@@ -130,13 +132,15 @@ def judge(
     queries = open_queries(settings) if settings.query.path else None
     form = query_form(settings)
     ids = ids_by_text(queries, form)
+    run = read_run(settings.resolve(settings.clicks.run)) if settings.clicks.run else None
+
+    def named(query: str) -> str:
+        return ids.get(form(query), form(query))
+
     with _appearing(out) as results:
         log = None
         if settings.log.path:
-            log = _read_log(settings, results, queries, now or datetime.now(UTC), progress)
-
-        def named(query: str) -> str:
-            return ids.get(form(query), form(query))
+            log = _read_log(settings, results, queries, now or datetime.now(UTC), progress, run, named)
 
         evidence, grades = _fuse(settings, named, log, progress)
         business = read_business(settings, named) if settings.business.path else None
@@ -259,14 +263,21 @@ def write_disagreements(path: Path, consensus: Consensus) -> None:
 
 
 def _read_log(
-    settings: Settings, results: Path, queries: Table | None, now: datetime, progress: Progress
+    settings: Settings,
+    results: Path,
+    queries: Table | None,
+    now: datetime,
+    progress: Progress,
+    run: Run | None,
+    named: QueryForm,
 ) -> LogEvidence:
     """Aggregate the log and score its pairs."""
     unreadable, rejected = (results / FILES[name] for name in REJECTS)
     log = read_cells(settings, results, queries, now, progress, unreadable=unreadable, rejected=rejected)
     progress("estimating", 0, 1, "")
+    hints = None if run is None else hints_of(run, log.cells, named)
     try:
-        clicks = score_clicks(log.cells, settings.clicks, settings.root, _pages_per_day(log.summary))
+        clicks = score_clicks(log.cells, settings.clicks, settings.root, _pages_per_day(log.summary), hints)
     except LogError as error:
         # Why the log supports no scores may lie in what the checks found, and nothing else will say it.
         raise LogError(". ".join([str(error), *log.summary.in_words(), *map(str, log.findings)])) from None

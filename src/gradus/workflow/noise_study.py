@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus.errors import LogError
+from gradus.evaluation.runs import Run
 from gradus.judgments.clicks.estimators import needed_propensities
 from gradus.judgments.clicks.score import score_clicks
 from gradus.judgments.judgments import Judgments
@@ -30,6 +31,7 @@ from gradus.judgments.simulation.users import PBM, Users
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
 from gradus.training.loop import Clock
+from gradus.workflow.click_hints import hints_of
 from gradus.workflow.data import Data, load_data
 from gradus.workflow.evaluation import evaluate
 from gradus.workflow.training import train
@@ -169,7 +171,13 @@ def seen_by_training(data: Data) -> Judgments:
 
 
 def study_judgments(
-    settings: Settings, known: Judgments, truth: Truth, habit: Habit, name: str, size: int
+    settings: Settings,
+    known: Judgments,
+    truth: Truth,
+    habit: Habit,
+    name: str,
+    size: int,
+    run: Run | None = None,
 ) -> tuple[Judgments, Settings]:
     """What one model of the study is trained on, and how.
 
@@ -180,6 +188,7 @@ def study_judgments(
         habit: People and policy.
         name: `FLOOR`, `CEILING` or an estimator.
         size: Impressions of the log.
+        run: Lists of a pipeline that an estimator may take hints from, queries by the ids of `known`.
 
     Raises:
         LogError: The estimator refuses the log.
@@ -195,7 +204,11 @@ def study_judgments(
         constant = settings.with_values({"objective.weight": "constant"})
         return as_judgments(_clicked(cells), known), constant
     clicks = replace(settings.clicks, estimator=name)
-    return as_judgments(score_clicks(cells, clicks, settings.root).scores, known), settings
+    hints = None
+    if run is not None:
+        text = dict(zip(known.queries.ids, query_names(known.queries), strict=True))
+        hints = hints_of(run, cells, lambda query: text[query])
+    return as_judgments(score_clicks(cells, clicks, settings.root, hints=hints).scores, known), settings
 
 
 def _clicked(cells: Cells) -> Scores:

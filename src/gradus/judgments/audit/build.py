@@ -78,6 +78,7 @@ class Audit:
         conflicts: Where two sources differ most.
         raters: What raters agree on; `None` without grades.
         business: What business scores did; `None` without them.
+        hinted: Share of the log's pairs that the pipeline of `clicks.run` lists; `None` without one.
         log: What became of the log's rows; `None` without a log.
         findings: What is wrong with the log, the worst first.
     """
@@ -95,6 +96,7 @@ class Audit:
     conflicts: tuple[Conflict, ...]
     raters: Raters | None
     business: Shift | None
+    hinted: float | None
     log: LogRows | None
     findings: "tuple[Finding, ...]"
 
@@ -216,6 +218,7 @@ def audit(
         conflicts=tuple(fused.conflicts(LISTED)),
         raters=raters,
         business=business,
+        hinted=None if log is None else log.hinted,
         log=None if summary is None else _log_rows(summary),
         findings=tuple(findings),
     )

@@ -35,7 +35,7 @@ _ROUNDS = 15
 _START = 20.0
 """Pairs that the Beta which a band's prior starts from is worth: the few of a small band do not make their own prior."""
 _SAMPLE = 2000
-_BAND = 400
+_BAND = 25
 _MOST_BANDS = 24
 _CHUNK = 1 << 15
 _CONCENTRATIONS = (0.5, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64)
@@ -63,7 +63,12 @@ class Attractiveness:
 
 
 def attractiveness(
-    trials: Trials, theta: Floats, deviation: Floats | None = None, prior: str = "exposure", seed: int = 0
+    trials: Trials,
+    theta: Floats,
+    deviation: Floats | None = None,
+    prior: str = "exposure",
+    seed: int = 0,
+    hints: Floats | None = None,
 ) -> Attractiveness:
     """Posterior of every pair's attractiveness.
 
@@ -73,6 +78,7 @@ def attractiveness(
         deviation: (levels,) standard deviation of log θ; widens the intervals.
         prior: exposure, global or none, as `clicks.prior`.
         seed: Of the pairs that a prior is learned from, where they are many.
+        hints: (p, h) what else the prior `exposure` may go by, as `Hints.of` gives it.
     """
     theta = np.clip(np.nan_to_num(theta), 0.0, 1 / _GRID[-1])
     shown, clicks = trials.shown, trials.clicks
@@ -92,7 +98,9 @@ def attractiveness(
     is_wide[often[narrow]] = False
     if is_wide.any():
         likelihood = _Likelihood(trials, theta, shown, clicks, clicked)
-        _read_off_grid(likelihood, np.flatnonzero(is_wide), exposure, prior, seed, (mean, low, high))
+        rng = np.random.default_rng(seed)
+        index = _index(likelihood, exposure, prior, rng, hints)
+        _read_off_grid(likelihood, np.flatnonzero(is_wide), index, rng, (mean, low, high))
     if deviation is not None:
         # a is proportional to 1 / θ of the levels that the pair was shown at.
         finite = np.where(np.isfinite(deviation), deviation, 1.0)
@@ -171,24 +179,30 @@ def _laplace(trials: Trials, theta: Floats, missed: Floats, clicked: Floats) -> 
     return logit, 1 / np.sqrt(curvature)
 
 
+def _index(
+    likelihood: _Likelihood, exposure: Floats, prior: str, rng: np.random.Generator, hints: Floats | None
+) -> Floats | None:
+    """(p,) the log of what is to be expected of each pair, which its prior goes by; `None` for a flat prior."""
+    if prior == "none":
+        return None
+    trials, clicked = likelihood.trials, likelihood.clicked
+    if prior == "exposure":
+        return expectation(trials, clicked, exposure, rng, hints)
+    overall = np.log((clicked.sum() + 0.5) / (exposure.sum() + 1.0))
+    return np.full(len(trials), min(overall, 0.0))
+
+
 def _read_off_grid(
-    likelihood: _Likelihood, pairs: NDArray[np.integer], exposure: Floats, prior: str, seed: int,
+    likelihood: _Likelihood, pairs: NDArray[np.integer], index: Floats | None, rng: np.random.Generator,
     into: tuple[Floats, Floats, Floats],
 ) -> None:  # fmt: skip
     """Fill means and ends of intervals (p,) of some pairs."""
     mean, low, high = into
-    trials, clicked = likelihood.trials, likelihood.clicked
-    rng = np.random.default_rng(seed)
-    if prior == "exposure":
-        index = expectation(trials, clicked, exposure, rng)
-    else:
-        overall = np.log((clicked.sum() + 0.5) / (exposure.sum() + 1.0))
-        index = np.full(len(trials), min(overall, 0.0))
-    bands = None if prior == "none" else _learn_bands(likelihood, index, pairs, rng)
+    bands = None if index is None else _learn_bands(likelihood, index, pairs, rng)
     for at in range(0, len(pairs), _CHUNK):
         some = pairs[at : at + _CHUNK]
         chances = likelihood(some)
-        expected, cautious = (_UNIFORM,) * 2 if bands is None else bands.priors(index[some])
+        expected, cautious = (_UNIFORM,) * 2 if bands is None or index is None else bands.priors(index[some])
         mean[some] = _normalised(chances * expected) @ _GRID
         low[some], high[some] = _shortest(_normalised(chances * cautious))
 
@@ -246,17 +260,23 @@ def _starts(samples: Sequence[Floats], means: Floats) -> tuple[Floats, Floats]:
         samples: (pairs, grid) likelihoods of each band's pairs.
         means: (bands,) what to expect of a band's pairs.
     """
-    found = []
-    for concentration in _CONCENTRATIONS:
-        log = concentration * (means[:, None] * np.log(_GRID) + (1 - means[:, None]) * np.log1p(-_GRID))
-        found.append(_normalised(np.exp(log - log.max(axis=1, keepdims=True))))
+    found = [_betas(means, concentration) for concentration in _CONCENTRATIONS]
     totals = np.array(
         [
             sum(float(np.log(sample @ prior).sum()) for sample, prior in zip(samples, priors, strict=True))
             for priors in found
         ]
     )
-    return found[int(np.argmax(totals))], found[int(np.argmax(totals >= totals.max() - _AGAINST))]
+    # Between two of those tried: taking the next that passes would let a hair's breadth halve an interval.
+    rising = np.maximum.accumulate(totals)
+    lowest = np.exp(np.interp(totals.max() - _AGAINST, rising, np.log(_CONCENTRATIONS)))
+    return found[int(np.argmax(totals))], _betas(means, lowest)
+
+
+def _betas(means: Floats, concentration: float) -> Floats:
+    """(means, grid) Beta distributions over the grid."""
+    log = concentration * (means[:, None] * np.log(_GRID) + (1 - means[:, None]) * np.log1p(-_GRID))
+    return _normalised(np.exp(log - log.max(axis=1, keepdims=True)))
 
 
 def _normalised(weight: Floats) -> Floats:

@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gradus.errors import SettingsError
 from gradus.judgments.clicks.curve import resampled
 from gradus.judgments.clicks.estimators import fit
 from gradus.judgments.clicks.fit import Curve, Fit
+from gradus.judgments.clicks.hints import Hints
 from gradus.judgments.clicks.identify import COVERED, Identifiability, identify, told_in_words, told_of
 from gradus.judgments.clicks.posterior import attractiveness, widen
 from gradus.judgments.clicks.utility import utility_of
@@ -30,6 +32,7 @@ class ClickScores:
         curve: Its position-bias curve, where it has one.
         identifiability: What the log's swaps can tell.
         exposure: (p,) examined impressions of each pair, as the model sees it.
+        hinted: Share of the pairs that the pipeline behind the hints lists; `None` without hints.
     """
 
     scores: Scores
@@ -37,6 +40,7 @@ class ClickScores:
     curve: Curve | None
     identifiability: Identifiability
     exposure: NDArray[np.float64]
+    hinted: float | None = None
 
     @property
     def supported(self) -> bool:
@@ -54,7 +58,11 @@ class ClickScores:
 
 
 def score_clicks(
-    cells: Cells, settings: ClicksSettings, root: Path = Path(), pages_per_day: float | None = None
+    cells: Cells,
+    settings: ClicksSettings,
+    root: Path = Path(),
+    pages_per_day: float | None = None,
+    hints: Hints | None = None,
 ) -> ClickScores:
     """Score every pair of a log.
 
@@ -63,11 +71,14 @@ def score_clicks(
         settings: Which model, which prior.
         root: What `clicks.propensities` is relative to.
         pages_per_day: Result pages a day, for advice on experiments.
+        hints: What a pipeline says of pairs, as `clicks.run` names it.
 
     Raises:
         LogError: The model cannot be fitted to this log, with the reason and the remedy.
-        SettingsError: A model lacks what it needs.
+        SettingsError: A model lacks what it needs, or the prior has no use for hints.
     """
+    if hints is not None and settings.prior != "exposure":
+        raise SettingsError(f"clicks.run joins the prior exposure, and clicks.prior is {settings.prior}")
     identifiability = identify(cells)
     propensities = root / settings.propensities if settings.propensities else None
     model = fit(cells, settings.estimator, identifiability, propensities, pages_per_day)
@@ -75,7 +86,8 @@ def score_clicks(
     if curve is not None and model.estimator in ("all-pairs", "browsing", "pbm"):
         curve = resampled(curve, cells, settings.bootstrap, settings.seed)
     trials = model.trials
-    found = attractiveness(trials, model.theta, model.deviation, settings.prior, settings.seed)
+    told = None if hints is None else hints.of(trials.query, trials.document)
+    found = attractiveness(trials, model.theta, model.deviation, settings.prior, settings.seed, told)
     worth = utility_of(cells, trials)
     extra = Z * found.mean * worth.deviation
     for values in (found.mean, found.low, found.high):  # in place, as in `widen`
@@ -92,4 +104,5 @@ def score_clicks(
         high=found.high,
         count=trials.impressions,
     )
-    return ClickScores(scores, model, curve, identifiability, found.exposure)
+    hinted = None if told is None else float(np.isfinite(told[:, 0]).mean())
+    return ClickScores(scores, model, curve, identifiability, found.exposure, hinted)

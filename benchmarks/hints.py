@@ -1,0 +1,108 @@
+"""What a pipeline's lists are worth to a log's scores: python benchmarks/hints.py FOLDER... [--impressions 1000000]
+
+FOLDERs are those of `graded.py`. The judgments that training may see are taken for the truth and a log of people who
+search by it is simulated, as `survival.py` does. Its pairs are scored by
+
+    alone       what the log says
+    noise       the same, with a run whose scores are drawn by chance as `clicks.run`
+    bm25        with the run of BM25 over all texts
+    lambdamart  with that of LambdaMART over InfoNCE, as `gradus distil --lists` writes it, both trained on `alone`
+
+and held against the truth, by bands of impressions: mean within-query Spearman correlation / root mean squared error /
+share of pairs whose 90 % interval holds the truth; and the mean width of all intervals.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from estimators import BANDS, within_query
+from graded import SYSTEMS, WORK, folder_settings, measured
+from numpy.typing import NDArray
+
+ALL = (1, np.inf)
+DEPTH = 100
+
+
+def measure(folder: Path, impressions: int, minutes: float, seed: int) -> None:
+    """Print a line per run."""
+    from gradus.encoders.bm25 import Bm25, joined_texts
+    from gradus.evaluation.runs import Run, read_run
+    from gradus.judgments.clicks.score import score_clicks
+    from gradus.judgments.simulation.simulate import Simulation, simulate_cells
+    from gradus.judgments.simulation.truth import query_names, truth_of
+    from gradus.workflow.click_hints import hints_of
+    from gradus.workflow.data import load_data
+    from gradus.workflow.distil import Choices, distil
+    from gradus.workflow.distil_reranker import reranked
+    from gradus.workflow.noise_study import Habit, as_judgments, seen_by_training
+
+    settings = folder_settings(folder)
+    data = load_data(settings)
+    known, habit = seen_by_training(data), Habit()
+    truth = truth_of(known)
+    cells = simulate_cells(Simulation(truth, habit.users, habit.policy, impressions=impressions, seed=seed))
+    alone = score_clicks(cells, settings.clicks)
+
+    train = np.flatnonzero(data.split.document_part == "train")
+    asked = np.intersect1d(np.flatnonzero(data.split.query_part == "train"), known.query)
+    ids = np.array(data.documents.ids, object)[train]
+    texts = dict(zip(known.queries.ids, query_names(known.queries), strict=True))
+
+    def run(name: str, score: Callable[[str], NDArray[np.float32]]) -> Run:
+        names = [known.queries.ids[row] for row in asked]
+        scores = [score(texts[name]) for name in names]
+        best = [np.argsort(-row, kind="stable")[:DEPTH] for row in scores]
+        values = [row[rows].tolist() for row, rows in zip(scores, best, strict=True)]
+        return Run(name, names, [ids[rows].tolist() for rows in best], values)
+
+    work = (WORK / "hints" / f"{folder.name}-{minutes:g}min-{impressions}").resolve()
+    if not (work / "lists.parquet").exists():
+        judgments = as_judgments(alone.scores, known)
+        measured(folder, work / "info-nce", SYSTEMS["info-nce"], minutes, seed, ("nDCG@10",), judgments)
+        pipeline = reranked(settings, work / "info-nce")
+        choices = Choices(depth=DEPTH, unjudged="worthless", learned_from="", synthetic=100)
+        own = replace(data, judgments=judgments)
+        told, lists = work / "distilled.parquet", work / "lists.parquet"
+        distil(settings, told, pipeline, choices=choices, data=own, lists_out=lists)
+    rng, index = np.random.default_rng(seed), Bm25([joined_texts(data.documents)[row] for row in train])
+    runs = {
+        "noise": run("noise", lambda text: rng.normal(size=len(train))),
+        "bm25": run("bm25", index.scores),
+        "lambdamart": read_run(work / "lists.parquet"),
+    }
+    found = {"alone": alone}
+    for name, each in runs.items():
+        hints = hints_of(each, cells, lambda query: texts[query])
+        found[name] = score_clicks(cells, settings.clicks, hints=hints)
+    for name, result in found.items():
+        scores = result.scores
+        true = truth.attraction_of(scores.query, scores.document)
+        line = [folder.name, name]
+        for few, many in (*BANDS, ALL):
+            band = (scores.count >= few) & (scores.count < many)
+            order = within_query(scores.query[band], scores.score[band], true[band])
+            off = np.sqrt(np.mean((scores.score - true)[band] ** 2))
+            held = np.mean(((scores.low <= true) & (true <= scores.high))[band])
+            line.append(f"{order:.3f} / {off:.3f} / {100 * held:.0f}%")
+        print("| " + " | ".join([*line, f"{np.mean(scores.high - scores.low):.3f}"]) + " |", flush=True)
+
+
+def main() -> None:
+    """Print a table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--impressions", type=int, default=1_000_000)
+    parser.add_argument("--minutes", type=float, default=1.0)
+    args = parser.parse_args()
+    print("| | clicks.run | 1–20 | 20–200 | 200– | all | width |\n|---|---|---|---|---|---|---|")
+    for folder in args.folders:
+        measure(folder, args.impressions, args.minutes, int(folder.name.rpartition("-")[2]))
+
+
+if __name__ == "__main__":
+    main()
