@@ -66,18 +66,29 @@ def measure(cells: Cells, truth: Truth, estimator: str, prior: str, given: Float
     tracemalloc.stop()
     seconds = time.process_time() - start
     trials, true = model.trials, truth.attraction_of(model.trials.query, model.trials.document)
-    spearman, error, held = [], [], []
+    compared = []
     for few, many in BANDS:
         band = np.flatnonzero((trials.impressions >= few) & (trials.impressions < many))
-        if len(band) < 100:
-            spearman.append(np.nan)
-            error.append(np.nan)
-            held.append(np.nan)
-            continue
-        spearman.append(within_query(trials.query[band], found.mean[band], true[band]))
-        error.append(float(np.sqrt(((found.mean - true)[band] ** 2).mean())))
-        held.append(float(((found.low <= true) & (true <= found.high))[band].mean()))
-    return Result(tuple(spearman), tuple(error), tuple(held), seconds, megabytes)
+        compared.append(
+            against(true[band], trials.query[band], found.mean[band], found.low[band], found.high[band])
+            if len(band) >= 100
+            else (np.nan, np.nan, np.nan)
+        )
+    spearman, error, held = zip(*compared, strict=True)
+    return Result(spearman, error, held, seconds, megabytes)
+
+
+def against(
+    true: Floats, query: NDArray[np.integer], score: Floats, low: Floats, high: Floats
+) -> tuple[float, float, float]:
+    """Scores against the truth: Spearman within queries, root mean squared error, share of intervals that hold it."""
+    off = float(np.sqrt(((score - true) ** 2).mean()))
+    return within_query(query, score, true), off, float(((low <= true) & (true <= high)).mean())
+
+
+def shown(spearman: float, error: float, held: float) -> str:
+    """The three in a cell of a table."""
+    return "–" if np.isnan(spearman) else f"{spearman:.3f} / {error:.3f} / {held:.0%}"
 
 
 def log(people: str, policy: Policy, impressions: int, queries: int, seed: int) -> tuple[Cells, Truth]:
@@ -95,7 +106,7 @@ def mean_of(results: Iterable[Result]) -> Result:
     return Result(tuple(spearman), tuple(error), tuple(held), float(seconds), float(megabytes))
 
 
-def within_query(query: NDArray[np.int32], x: Floats, y: Floats) -> float:
+def within_query(query: NDArray[np.integer], x: Floats, y: Floats) -> float:
     """Mean over queries, with at least three pairs that differ, of the rank correlation of x and y."""
     group = np.unique(query, return_inverse=True)[1]
     differs = np.isfinite(rank_correlation(y, y, group))
@@ -137,7 +148,7 @@ def main() -> None:
                         continue
                     results[name] = result = mean_of(measure(*one, name, args.prior, given) for one in some)
                     bands = zip(result.spearman, result.error, result.held, strict=True)
-                    texts = ["–" if np.isnan(s) else f"{s:.3f} / {e:.3f} / {h:.0%}" for s, e, h in bands]
+                    texts = [shown(*band) for band in bands]
                     print(f"| {name} | {' | '.join(texts)} | {result.seconds:.1f} | {result.megabytes:.0f} |")
                 print(f"\n{len(logs)} logs, of which auto refuses {len(logs) - sum(told)}")
                 if "auto" in results:

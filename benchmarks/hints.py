@@ -18,9 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from estimators import BANDS, within_query
-from graded import SYSTEMS, WORK, folder_settings, measured
+from estimators import BANDS, against, shown
+from graded import folder_settings
 from numpy.typing import NDArray
+from survival import teacher
 
 ALL = (1, np.inf)
 DEPTH = 100
@@ -33,17 +34,16 @@ def measure(folder: Path, impressions: int, minutes: float, seed: int) -> None:
     from gradus.judgments.clicks.score import score_clicks
     from gradus.judgments.simulation.simulate import Simulation, simulate_cells
     from gradus.judgments.simulation.truth import query_names, truth_of
-    from gradus.workflow.click_hints import hints_of
+    from gradus.workflow.click_hints import score_hinted
     from gradus.workflow.data import load_data
-    from gradus.workflow.distil import Choices, distil
-    from gradus.workflow.distil_reranker import reranked
     from gradus.workflow.noise_study import Habit, as_judgments, seen_by_training
 
     settings = folder_settings(folder)
     data = load_data(settings)
     known, habit = seen_by_training(data), Habit()
     truth = truth_of(known)
-    cells = simulate_cells(Simulation(truth, habit.users, habit.policy, impressions=impressions, seed=seed))
+    at = settings.clicks.seed  # as `survival.py` has it, whose teacher is asked
+    cells = simulate_cells(Simulation(truth, habit.users, habit.policy, impressions=impressions, seed=at))
     alone = score_clicks(cells, settings.clicks)
 
     train = np.flatnonzero(data.split.document_part == "train")
@@ -58,35 +58,25 @@ def measure(folder: Path, impressions: int, minutes: float, seed: int) -> None:
         values = [row[rows].tolist() for row, rows in zip(scores, best, strict=True)]
         return Run(name, names, [ids[rows].tolist() for rows in best], values)
 
-    work = (WORK / "hints" / f"{folder.name}-{minutes:g}min-{impressions}").resolve()
-    if not (work / "lists.parquet").exists():
-        judgments = as_judgments(alone.scores, known)
-        measured(folder, work / "info-nce", SYSTEMS["info-nce"], minutes, seed, ("nDCG@10",), judgments)
-        pipeline = reranked(settings, work / "info-nce")
-        choices = Choices(depth=DEPTH, unjudged="worthless", learned_from="", synthetic=100)
-        own = replace(data, judgments=judgments)
-        told, lists = work / "distilled.parquet", work / "lists.parquet"
-        distil(settings, told, pipeline, choices=choices, data=own, lists_out=lists)
+    own = replace(data, judgments=as_judgments(alone.scores, known))
+    _, lists = teacher(folder, minutes, seed, impressions, own)
     rng, index = np.random.default_rng(seed), Bm25([joined_texts(data.documents)[row] for row in train])
     runs = {
         "noise": run("noise", lambda text: rng.normal(size=len(train))),
         "bm25": run("bm25", index.scores),
-        "lambdamart": read_run(work / "lists.parquet"),
+        "lambdamart": read_run(lists),
     }
     found = {"alone": alone}
     for name, each in runs.items():
-        hints = hints_of(each, cells, lambda query: texts[query])
-        found[name] = score_clicks(cells, settings.clicks, hints=hints)
+        found[name] = score_hinted(cells, settings.clicks, settings.root, each, texts.__getitem__)
     for name, result in found.items():
         scores = result.scores
         true = truth.attraction_of(scores.query, scores.document)
         line = [folder.name, name]
         for few, many in (*BANDS, ALL):
             band = (scores.count >= few) & (scores.count < many)
-            order = within_query(scores.query[band], scores.score[band], true[band])
-            off = np.sqrt(np.mean((scores.score - true)[band] ** 2))
-            held = np.mean(((scores.low <= true) & (true <= scores.high))[band])
-            line.append(f"{order:.3f} / {off:.3f} / {100 * held:.0f}%")
+            ends = scores.low[band], scores.high[band]
+            line.append(shown(*against(true[band], scores.query[band], scores.score[band], *ends)))
         print("| " + " | ".join([*line, f"{np.mean(scores.high - scores.low):.3f}"]) + " |", flush=True)
 
 

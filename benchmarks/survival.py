@@ -29,6 +29,7 @@ from typing import Any
 from graded import SYSTEMS as GRADED
 from graded import WORK, folder_settings, grouped, keep, measured, path_of, read
 
+from gradus.workflow.data import Data
 from gradus.workflow.distil import Choices
 
 METRIC = "nDCG@10"
@@ -44,8 +45,6 @@ def one(folder: Path, system: str, minutes: float, seed: int, impressions: int) 
     from gradus.judgments.clicks.estimators import ESTIMATORS
     from gradus.judgments.simulation.truth import truth_of
     from gradus.workflow.data import load_data
-    from gradus.workflow.distil import distil
-    from gradus.workflow.distil_reranker import reranked
     from gradus.workflow.noise_study import CEILING, FLOOR, Habit, seen_by_training, study_judgments
 
     settings = folder_settings(folder)
@@ -54,21 +53,38 @@ def one(folder: Path, system: str, minutes: float, seed: int, impressions: int) 
     known = seen_by_training(data)
     truth = truth_of(known)
     judgments, how = study_judgments(settings, known, truth, Habit(), name, impressions)
-    work = (WORK / "survival" / f"{folder.name}-{minutes:g}min-{impressions}").resolve()
     own = GRADED["one-vector" if system == "known" else "prior"]
     values: dict[str, object] = own | {"objective.weight": how.objective.weight}
     if system in ASKED:
-        first, told, lists = work / "info-nce", work / "distilled.parquet", work / "lists.parquet"
-        if not (first / "model").exists():
-            measured(folder, first, GRADED["info-nce"], minutes, seed, (METRIC,), judgments)
-        if not told.exists():
-            # A log has no new documents and so cannot tell which they are: the data's own split must.
-            seen, pipeline = replace(data, judgments=judgments), reranked(settings, first)
-            distil(settings, told, pipeline, choices=TEACHER, data=seen, lists_out=lists)
+        told, lists = teacher(folder, minutes, seed, impressions, replace(data, judgments=judgments))
         judgments, _ = study_judgments(settings, known, truth, Habit(), name, impressions, read_run(lists))
         if system != "hinted":
             values["judgments.distilled"] = str(told)
-    return measured(folder, work / system, values, minutes, seed, (METRIC,), judgments)
+    out = work(folder, minutes, impressions) / system
+    return measured(folder, out, values, minutes, seed, (METRIC,), judgments)
+
+
+def work(folder: Path, minutes: float, impressions: int) -> Path:
+    """Where models and their lessons are."""
+    return (WORK / "survival" / f"{folder.name}-{minutes:g}min-{impressions}").resolve()
+
+
+def teacher(folder: Path, minutes: float, seed: int, impressions: int, data: Data) -> tuple[Path, Path]:
+    """What LambdaMART over InfoNCE, both trained on the judgments of a log, tells, and its lists.
+
+    A log has no new documents and so cannot tell which they are: the split of `data` does.
+    """
+    from gradus.workflow.distil import distil
+    from gradus.workflow.distil_reranker import reranked
+
+    at = work(folder, minutes, impressions)
+    first, told, lists = at / "info-nce", at / "distilled.parquet", at / "lists.parquet"
+    if not (first / "model").exists():
+        measured(folder, first, GRADED["info-nce"], minutes, seed, (METRIC,), data.judgments)
+    if not told.exists():
+        settings = folder_settings(folder)
+        distil(settings, told, reranked(settings, first), choices=TEACHER, data=data, lists_out=lists)
+    return told, lists
 
 
 def kept(system: str, impressions: int) -> str:

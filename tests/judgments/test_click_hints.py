@@ -1,5 +1,7 @@
 """Hints: what a pipeline's lists say of pairs with few clicks."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from click_logs import drawn
@@ -10,7 +12,7 @@ from gradus.judgments.clicks.hints import Hints
 from gradus.judgments.clicks.score import ClickScores, score_clicks
 from gradus.judgments.simulation.users import PBM
 from gradus.settings import ClicksSettings
-from gradus.workflow.click_hints import hints_of
+from gradus.workflow.click_hints import hints_of, score_hinted
 
 
 def test_a_listed_pair_has_its_score_and_its_rank() -> None:
@@ -40,12 +42,7 @@ def told_by(noise: float, share: float = 1.0, scale: float = 1.0) -> tuple[Click
     true = truth.attraction_of(query, document)
     raw = scale * (np.log(true) + noise * rng.normal(size=len(true)))
     listed = rng.random(len(truth.queries))[query] < share
-    names = {name: row for row, name in enumerate(cells.queries)}
-    documents = {name: row for row, name in enumerate(cells.documents)}
-    rows = np.array([names.get(truth.queries[row], -1) for row in query])
-    kept = listed & (rows >= 0)
-    columns = np.array([documents.get(truth.documents[row], -1) for row in document])
-    hints = Hints(rows[kept], columns[kept], raw[kept])
+    hints = Hints(query[listed], document[listed], raw[listed])
     found = score_clicks(cells, ClicksSettings(), hints=hints if share else None)
     return found, truth.attraction_of(found.scores.query, found.scores.document)
 
@@ -107,4 +104,4 @@ def test_a_run_is_matched_by_name_and_by_what_a_name_means() -> None:
     assert hints.query.tolist() == [row, row]
     assert hints.document.tolist() == [column, -1]
     with pytest.raises(JudgmentsError, match=r"lists no pair that was shown in the log \(0 of its 2 queries"):
-        hints_of(run, cells, lambda name: name)
+        score_hinted(cells, ClicksSettings(estimator="pbm"), Path(), run, lambda name: name)

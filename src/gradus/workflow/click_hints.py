@@ -1,26 +1,53 @@
-"""Hints for a log's clicks, from the run that `clicks.run` names."""
+"""A log's scores, with hints from the run that `clicks.run` names."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
 from gradus.errors import JudgmentsError
 from gradus.evaluation.runs import Run
 from gradus.judgments.clicks.hints import Hints
+from gradus.judgments.clicks.score import ClickScores, score_clicks
 from gradus.judgments.logs.cells import Cells
+from gradus.settings import ClicksSettings
 
 
-def hints_of(run: Run, cells: Cells, named: Callable[[str], str]) -> Hints:
-    """What a run says of the pairs of a log.
+def score_hinted(
+    cells: Cells,
+    settings: ClicksSettings,
+    root: Path,
+    run: Run | None,
+    named: Callable[[str], str],
+    pages_per_day: float | None = None,
+) -> ClickScores:
+    """Score every pair of a log, with what a run says of them.
 
     Args:
-        run: The lists; queries and documents that the log does not have are left out.
         cells: The log.
+        settings: Which model, which prior.
+        root: What `clicks.propensities` is relative to.
+        run: The lists, or `None`.
         named: From a query of the run to its name in the cells; asked only where the cells do not have it as it is.
+        pages_per_day: Result pages a day, for advice on experiments.
 
     Raises:
         JudgmentsError: Nothing that the run lists was shown in the log.
+        LogError: As `score_clicks`, like the next.
+        SettingsError: A model lacks what it needs.
     """
+    hints = None if run is None else hints_of(run, cells, named)
+    found = score_clicks(cells, settings, root, pages_per_day, hints)
+    if run is not None and hints is not None and not found.hinted:
+        raise JudgmentsError(
+            f"run {run.name!r} lists no pair that was shown in the log ({len(np.unique(hints.query)):,} of its "
+            f"{len(run.query_ids):,} queries are in the log); check that its query and document ids are those of the judgments"
+        )
+    return found
+
+
+def hints_of(run: Run, cells: Cells, named: Callable[[str], str]) -> Hints:
+    """The lists of a run by the rows of a log; those of queries that it does not have are left out."""
     row_of_query = {name: row for row, name in enumerate(cells.queries)}
     row_of_document = {name: row for row, name in enumerate(cells.documents)}
     listed: dict[int, int] = {}
@@ -35,10 +62,4 @@ def hints_of(run: Run, cells: Cells, named: Callable[[str], str]) -> Hints:
     names = [name for place in places for name in run.document_ids[place]]
     document = np.array([row_of_document.get(name, -1) for name in names], np.int64)
     score = np.array([value for place in places for value in run.scores[place]], np.float64)
-    hints = Hints(query, document, score)
-    if not np.isfinite(hints.of(cells.query, cells.document)).any():
-        raise JudgmentsError(
-            f"run {run.name!r} lists no pair that was shown in the log ({len(listed):,} of its {len(run.query_ids):,} queries "
-            "are in the log); check that its query and document ids are those of the judgments"
-        )
-    return hints
+    return Hints(query, document, score)

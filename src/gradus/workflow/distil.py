@@ -19,6 +19,7 @@ from gradus.errors import JudgmentsError, SettingsError
 from gradus.evaluation.runs import Run, is_parquet, write_run
 from gradus.judgments.distil import Curve, enough, fit_curve
 from gradus.judgments.judgments import Judgments
+from gradus.judgments.lookup import places_of
 from gradus.judgments.table_format import read_asked, write_judgments
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
@@ -278,12 +279,9 @@ def _cut(lists: Lists, depth: int) -> Lists:
 
 def _judged(data: Data, lists: Lists) -> Floats:
     """(p,) the judged scores of pairs, NaN where there is none."""
-    judgments, width = data.judgments, len(data.documents)
-    keys = judgments.query * width + judgments.document
-    order = np.argsort(keys)
-    wanted = lists.query * width + lists.document
-    at = order[np.searchsorted(keys, wanted, sorter=order).clip(max=len(keys) - 1)]
-    return np.where(keys[at] == wanted, judgments.score[at], np.nan)
+    judgments = data.judgments
+    at = places_of((judgments.query, judgments.document), (lists.query, lists.document))
+    return np.append(judgments.score, np.nan)[at]
 
 
 def checked(unjudged: str, learned_from: str, **others: Any) -> Choices:

@@ -21,7 +21,7 @@ from gradus.insight.audit import write_audit
 from gradus.judgments.audit import Audit, audit
 from gradus.judgments.business import Shift, read_business
 from gradus.judgments.clicks.fit import Curve
-from gradus.judgments.clicks.score import ClickScores, score_clicks
+from gradus.judgments.clicks.score import ClickScores
 from gradus.judgments.fusion import Fused, fuse
 from gradus.judgments.grades.agreement import Alpha, PairAgreement, krippendorff, pairwise
 from gradus.judgments.grades.consensus import Consensus, judge_grades
@@ -34,7 +34,7 @@ from gradus.judgments.scores_file import read_gold, unknown_of, write_fused
 from gradus.judgments.simulation.truth import query_names
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
-from gradus.workflow.click_hints import hints_of
+from gradus.workflow.click_hints import score_hinted
 from gradus.workflow.log_cells import QueryForm, ids_by_text, query_form, read_cells
 
 if TYPE_CHECKING:
@@ -275,9 +275,9 @@ def _read_log(
     unreadable, rejected = (results / FILES[name] for name in REJECTS)
     log = read_cells(settings, results, queries, now, progress, unreadable=unreadable, rejected=rejected)
     progress("estimating", 0, 1, "")
-    hints = None if run is None else hints_of(run, log.cells, named)
+    per_day = _pages_per_day(log.summary)
     try:
-        clicks = score_clicks(log.cells, settings.clicks, settings.root, _pages_per_day(log.summary), hints)
+        clicks = score_hinted(log.cells, settings.clicks, settings.root, run, named, per_day)
     except LogError as error:
         # Why the log supports no scores may lie in what the checks found, and nothing else will say it.
         raise LogError(". ".join([str(error), *log.summary.in_words(), *map(str, log.findings)])) from None

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from gradus.errors import LogError
 from gradus.evaluation.runs import Run
 from gradus.judgments.clicks.estimators import needed_propensities
-from gradus.judgments.clicks.score import score_clicks
 from gradus.judgments.judgments import Judgments
 from gradus.judgments.logs.cells import Cells
 from gradus.judgments.scores import Scores
@@ -31,7 +30,7 @@ from gradus.judgments.simulation.users import PBM, Users
 from gradus.progress import Progress, silent
 from gradus.settings import Settings
 from gradus.training.loop import Clock
-from gradus.workflow.click_hints import hints_of
+from gradus.workflow.click_hints import score_hinted
 from gradus.workflow.data import Data, load_data
 from gradus.workflow.evaluation import evaluate
 from gradus.workflow.training import train
@@ -204,11 +203,9 @@ def study_judgments(
         constant = settings.with_values({"objective.weight": "constant"})
         return as_judgments(_clicked(cells), known), constant
     clicks = replace(settings.clicks, estimator=name)
-    hints = None
-    if run is not None:
-        text = dict(zip(known.queries.ids, query_names(known.queries), strict=True))
-        hints = hints_of(run, cells, lambda query: text[query])
-    return as_judgments(score_clicks(cells, clicks, settings.root, hints=hints).scores, known), settings
+    text = dict(zip(known.queries.ids, query_names(known.queries), strict=True))
+    found = score_hinted(cells, clicks, settings.root, run, text.__getitem__)
+    return as_judgments(found.scores, known), settings
 
 
 def _clicked(cells: Cells) -> Scores:

@@ -17,6 +17,7 @@ from gradus.evaluation.rerankers.features import PairFeatures
 from gradus.evaluation.rerankers.reranked import filled
 from gradus.files import atomic_file
 from gradus.judgments.judgments import Judgments
+from gradus.judgments.lookup import places_of
 
 Rows = NDArray[np.int64]
 
@@ -175,12 +176,5 @@ class LambdaMart:
 
 def _scores(judgments: Judgments, query_rows: Rows, listed: Rows) -> NDArray[np.float64]:
     """(n, k) the judged score of each listed document, 0 where unjudged."""
-    width = len(judgments.documents)
-    keys = judgments.query * width + judgments.document
-    order = np.argsort(keys)
-    wanted = query_rows[:, None] * width + listed
-    if not len(keys):
-        return np.zeros(wanted.shape)
-    at = np.searchsorted(keys, wanted, sorter=order).clip(max=len(keys) - 1)
-    hit = keys[order[at]] == wanted
-    return np.where(hit, judgments.score[order[at]], 0.0)
+    at = places_of((judgments.query, judgments.document), (query_rows[:, None], listed))
+    return np.append(judgments.score, 0.0)[at]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gradus.judgments.distil import READINGS
+from gradus.judgments.lookup import places_of
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -39,17 +40,10 @@ class Hints:
 
     def of(self, query: NDArray[np.integer], document: NDArray[np.integer]) -> Floats:
         """(p, 2) score and −log rank of pairs, both standardised; NaN for pairs that are not listed."""
-        told = np.full((len(query), len(_READ)), np.nan)
         shown = np.flatnonzero(self.document >= 0)
-        if not len(shown):
-            return told
-        read = np.stack([READINGS[name](self.query, self.score) for name in _READ], axis=1)
-        read = (read - read.mean(axis=0)) / np.maximum(read.std(axis=0), 1e-12)
-        wide = 1 + int(max(self.document.max(), document.max(initial=0)))
-        listed = self.query[shown] * wide + self.document[shown]
-        order = np.argsort(listed)
-        wanted = query.astype(np.int64) * wide + document
-        at = order[np.searchsorted(listed, wanted, sorter=order).clip(max=len(order) - 1)]
-        there = listed[at] == wanted
-        told[there] = np.clip(read[shown[at[there]]], -_FAR, _FAR)
-        return told
+        read = np.empty((0, len(_READ)))
+        if len(shown):
+            read = np.stack([READINGS[name](self.query, self.score) for name in _READ], axis=1)
+            read = (read - read.mean(axis=0)) / np.maximum(read.std(axis=0), 1e-12)
+        at = places_of((self.query[shown], self.document[shown]), (query, document))
+        return np.append(np.clip(read[shown], -_FAR, _FAR), np.full((1, len(_READ)), np.nan), axis=0)[at]

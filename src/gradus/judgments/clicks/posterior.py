@@ -98,9 +98,10 @@ def attractiveness(
     is_wide[often[narrow]] = False
     if is_wide.any():
         likelihood = _Likelihood(trials, theta, shown, clicks, clicked)
-        rng = np.random.default_rng(seed)
+        pairs, rng = np.flatnonzero(is_wide), np.random.default_rng(seed)
         index = _index(likelihood, exposure, prior, rng, hints)
-        _read_off_grid(likelihood, np.flatnonzero(is_wide), index, rng, (mean, low, high))
+        bands = _FLAT if prior == "none" else _learn_bands(likelihood, index, pairs, rng)
+        _read_off_grid(likelihood, pairs, bands, index, (mean, low, high))
     if deviation is not None:
         # a is proportional to 1 / θ of the levels that the pair was shown at.
         finite = np.where(np.isfinite(deviation), deviation, 1.0)
@@ -181,10 +182,8 @@ def _laplace(trials: Trials, theta: Floats, missed: Floats, clicked: Floats) -> 
 
 def _index(
     likelihood: _Likelihood, exposure: Floats, prior: str, rng: np.random.Generator, hints: Floats | None
-) -> Floats | None:
-    """(p,) the log of what is to be expected of each pair, which its prior goes by; `None` for a flat prior."""
-    if prior == "none":
-        return None
+) -> Floats:
+    """(p,) the log of what is to be expected of each pair, which its band goes by."""
     trials, clicked = likelihood.trials, likelihood.clicked
     if prior == "exposure":
         return expectation(trials, clicked, exposure, rng, hints)
@@ -193,16 +192,15 @@ def _index(
 
 
 def _read_off_grid(
-    likelihood: _Likelihood, pairs: NDArray[np.integer], index: Floats | None, rng: np.random.Generator,
+    likelihood: _Likelihood, pairs: NDArray[np.integer], bands: "_Bands", index: Floats,
     into: tuple[Floats, Floats, Floats],
 ) -> None:  # fmt: skip
     """Fill means and ends of intervals (p,) of some pairs."""
     mean, low, high = into
-    bands = None if index is None else _learn_bands(likelihood, index, pairs, rng)
     for at in range(0, len(pairs), _CHUNK):
         some = pairs[at : at + _CHUNK]
         chances = likelihood(some)
-        expected, cautious = (_UNIFORM,) * 2 if bands is None or index is None else bands.priors(index[some])
+        expected, cautious = bands.priors(index[some])
         mean[some] = _normalised(chances * expected) @ _GRID
         low[some], high[some] = _shortest(_normalised(chances * cautious))
 
@@ -233,6 +231,10 @@ class _Bands:
             for priors in (self.likeliest, self.widest)
         )
         return one, other
+
+
+_FLAT = _Bands(np.zeros(1), _UNIFORM[None], _UNIFORM[None])
+"""One band for all, of which nothing is expected."""
 
 
 def _learn_bands(
